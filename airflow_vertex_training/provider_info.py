@@ -1,0 +1,199 @@
+"""What Airflow is told about this package, as one literal.
+
+Airflow calls `get_provider_info` in every process that it starts, so this module imports nothing.
+"""
+
+from __future__ import annotations
+
+__all__ = ["get_provider_info"]
+
+
+def get_provider_info() -> dict[str, object]:
+    """Describe the package to Airflow.
+
+    The connection form is the one of Google's own `google_cloud_platform` type, with the fields that
+    a training job needs besides. Airflow 3.1 does not read `conn-fields`; there the hook makes the form.
+
+    Returns:
+        The provider's metadata, as `airflow/provider_info.schema.json` defines it.
+    """
+    return {
+        "package-name": "airflow-vertex-training",
+        "name": "Vertex AI training",
+        "description": (
+            "Train models on `Vertex AI <https://cloud.google.com/vertex-ai/docs/training/overview>`__: "
+            "one job a task, watched for next to nothing, and ended when its task ends."
+        ),
+        "integrations": [
+            {
+                "integration-name": "Vertex AI training",
+                "external-doc-url": "https://cloud.google.com/vertex-ai/docs/training/overview",
+                "tags": ["gcp"],
+            },
+        ],
+        "operators": [
+            {
+                "integration-name": "Vertex AI training",
+                "python-modules": ["airflow_vertex_training.operators"],
+            },
+        ],
+        "hooks": [
+            {
+                "integration-name": "Vertex AI training",
+                "python-modules": ["airflow_vertex_training.hooks"],
+            },
+        ],
+        "triggers": [
+            {
+                "integration-name": "Vertex AI training",
+                "python-modules": ["airflow_vertex_training.triggers"],
+            },
+        ],
+        "extra-links": ["airflow_vertex_training.links.VertexJobLink"],
+        "connection-types": [
+            {
+                "connection-type": "vertex_training",
+                "hook-class-name": "airflow_vertex_training.hooks.VertexTrainingHook",
+                "hook-name": "Vertex AI training",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
+                    "relabeling": {},
+                    "placeholders": {},
+                },
+                "conn-fields": {
+                    "project": {
+                        "label": "Project Id",
+                        "description": "Where jobs run. Empty: the credentials' own project.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "region": {
+                        "label": "Region",
+                        "description": "Where jobs run unless the task says otherwise, such as us-central1.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "service_account": {
+                        "label": "Service Account of the Jobs",
+                        "description": (
+                            "Who the training code runs as, unless the task says otherwise. Whoever submits "
+                            "needs iam.serviceAccounts.actAs on it."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "network": {
+                        "label": "Network",
+                        "description": (
+                            "VPC network that jobs are peered with, unless the task says otherwise: "
+                            "projects/NUMBER/global/networks/NAME."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "base_output_directory": {
+                        "label": "Base Output Directory",
+                        "description": "gs:// folder that jobs write to, unless the task says otherwise.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "labels": {
+                        "label": "Labels (JSON)",
+                        "description": 'On every job, such as {"team": "vision"}. A task\'s own labels win.',
+                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                    },
+                    "api_endpoint": {
+                        "label": "API Endpoint",
+                        "description": (
+                            "host or host:port of a private endpoint, TLS. "
+                            "Empty: REGION-aiplatform.googleapis.com."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "key_path": {
+                        "label": "Keyfile Path",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "keyfile_dict": {
+                        "label": "Keyfile JSON",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "credential_config_file": {
+                        "label": "Credential Configuration File",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "scope": {
+                        "label": "Scopes (comma separated)",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "key_secret_name": {
+                        "label": "Keyfile Secret Name (in GCP Secret Manager)",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "key_secret_project_id": {
+                        "label": "Keyfile Secret Project Id (in GCP Secret Manager)",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "num_retries": {
+                        "label": "Number of Retries",
+                        "schema": {"type": ["integer", "null"], "default": 5, "minimum": 0},
+                    },
+                    "impersonation_chain": {
+                        "label": "Impersonation Chain",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "idp_issuer_url": {
+                        "label": "IdP Token Issue URL (Client Credentials Grant Flow)",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "client_id": {
+                        "label": "Client ID (Client Credentials Grant Flow)",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "client_secret": {
+                        "label": "Client Secret (Client Credentials Grant Flow)",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    # Google's own form says idp_extra_parameters, a name that its hook never reads.
+                    "idp_extra_params": {
+                        "label": "IdP Extra Request Parameters",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "is_anonymous": {
+                        "label": "Anonymous credentials (ignores all other settings)",
+                        "schema": {"type": ["boolean", "null"], "default": False},
+                    },
+                    "quota_project_id": {
+                        "label": "Quota Project ID",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+            },
+        ],
+        "config": {
+            "vertex_training": {
+                "description": "Training jobs on Vertex AI.",
+                "options": {
+                    "deployment_id": {
+                        "description": (
+                            "Name of this Airflow installation, on every job as its ``airflow_deployment`` "
+                            "label. Give each installation its own where several submit to one Google Cloud "
+                            "project: only where it is set may a task cancel a job that an earlier life of "
+                            "its DAG run left behind, as nothing else tells such a job from another "
+                            "installation's."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production",
+                        "default": "airflow",
+                    },
+                    "requests_per_minute": {
+                        "description": (
+                            "How many requests a minute one process may send to watch jobs, for each project "
+                            "and region. Watching slows down rather than go over it. The default is half of "
+                            "Vertex AI's default quota of 600."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "120",
+                        "default": "300",
+                    },
+                },
+            },
+        },
+    }
