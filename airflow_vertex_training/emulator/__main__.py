@@ -1,0 +1,139 @@
+"""The command line: `python -m airflow_vertex_training.emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from airflow_vertex_training.emulator.config import EmulatorConfig, QuotaLimits
+from airflow_vertex_training.emulator.server import Emulator
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.rpartition("=")
+    if not separator or not key or not value:
+        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
+    return key, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = EmulatorConfig()
+    quotas = QuotaLimits()
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_vertex_training.emulator",
+        description="Serves Vertex AI custom jobs on this machine: each runs as local processes. It runs the commands "
+        "that it is sent, so it listens on loopback addresses only.",
+    )
+    add = parser.add_argument
+    add("--host", default=defaults.host, help="loopback address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="port of the API; 0, the default, takes a free one")
+    add(
+        "--control-port",
+        type=int,
+        help="serve faults and counters for tests on this port; 0 takes a free one",
+    )
+    add("--tls-cert", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)")
+    add("--tls-key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    add("--state", type=Path, metavar="FILE", help="keep jobs and logs in this SQLite file over restarts")
+    add("--image", type=_pair, action="append", default=[], metavar="URI=FOLDER", help="folder for an image")
+    add("--storage", type=Path, metavar="FOLDER", help="where gs://BUCKET lies, as FOLDER/BUCKET")
+    add(
+        "--queue-seconds",
+        type=float,
+        default=defaults.queue_seconds,
+        metavar="S",
+        help="(default: %(default)s)",
+    )
+    add("--provision-seconds", type=float, default=defaults.provision_seconds, metavar="S")
+    add("--stop-grace-seconds", type=float, default=defaults.stop_grace_seconds, metavar="S")
+    add("--enforce-quotas", action="store_true", help="refuse requests over Vertex's default quotas")
+    add("--resource-requests-per-minute", type=int, default=quotas.resource_requests, metavar="N")
+    add("--submissions-per-minute", type=int, default=quotas.submissions, metavar="N")
+    add("--log-reads-per-minute", type=int, default=quotas.log_reads, metavar="N")
+    add("--projects", metavar="A,B", help="only these projects may be used")
+    add(
+        "--project-number",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="ID=NUMBER",
+        help="name in answers",
+    )
+    add("--max-log-lines", type=int, default=defaults.max_log_lines, metavar="N", help="kept of each job")
+    add(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end also when standard input does: for a parent process",
+    )
+    return parser
+
+
+def _config(arguments: argparse.Namespace) -> EmulatorConfig:
+    quotas = QuotaLimits(
+        resource_requests=arguments.resource_requests_per_minute,
+        submissions=arguments.submissions_per_minute,
+        log_reads=arguments.log_reads_per_minute,
+    )
+    return EmulatorConfig(
+        host=arguments.host,
+        port=arguments.port,
+        control_port=arguments.control_port,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+        state_file=arguments.state,
+        images={uri: Path(folder).absolute() for uri, folder in arguments.image},
+        storage=arguments.storage,
+        queue_seconds=arguments.queue_seconds,
+        provision_seconds=arguments.provision_seconds,
+        stop_grace_seconds=arguments.stop_grace_seconds,
+        quotas=quotas if arguments.enforce_quotas else None,
+        projects=frozenset(arguments.projects.split(",")) if arguments.projects else None,
+        project_numbers=dict(arguments.project_number),
+        max_log_lines=arguments.max_log_lines,
+    )
+
+
+async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if until_stdin_closes:
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        closed = asyncio.create_task(reader.read())
+        closed.add_done_callback(lambda _: stopped.set())
+    async with Emulator(config) as emulator:
+        print(f"Vertex AI emulator listening on {emulator.address}")
+        if emulator.control_address:
+            print(f"Control service listening on {emulator.control_address}")
+        print(f"gs://BUCKET lies in {emulator.storage}/BUCKET")
+        if config.tls_cert is None:
+            print(f"To use it: export VERTEX_AI_EMULATOR_HOST={emulator.address}", flush=True)
+        else:
+            print(f"To use it: set the connection's api_endpoint to {emulator.address}", flush=True)
+        await stopped.wait()
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT.
+
+    Returns:
+        The exit status: 0, or 2 if it could not start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    arguments = _parser().parse_args()
+    try:
+        asyncio.run(_serve(_config(arguments), until_stdin_closes=arguments.until_stdin_closes))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What an emulator can be told when it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["EmulatorConfig", "QuotaLimits", "check_host"]
+
+
+@dataclass(frozen=True)
+class QuotaLimits:
+    """How many requests a project may make in one region and time window.
+
+    Vertex's defaults: https://cloud.google.com/vertex-ai/docs/quotas; Cloud Logging's:
+    https://cloud.google.com/logging/quotas. None is no limit.
+
+    Args:
+        resource_requests: Get, list, cancel and delete requests.
+        submissions: Create requests.
+        log_reads: `ListLogEntries` requests, counted by project alone.
+        window_seconds: The length of the window; Google's is a minute, tests may shorten it.
+    """
+
+    resource_requests: int | None = 600
+    submissions: int | None = 60
+    log_reads: int | None = 60
+    window_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class EmulatorConfig:
+    """All settings of an emulator.
+
+    Args:
+        host: Where to listen: a loopback address or `localhost`. Anything else is refused.
+        port: TCP port of the API; 0 takes a free one.
+        control_port: TCP port of the control service (faults, counters); 0 takes a free one, None serves none.
+        tls_cert: PEM file with the server's certificate chain. With `tls_key`: the API is served over TLS.
+        tls_key: PEM file with its private key.
+        state_file: SQLite file that keeps jobs and logs over a restart; None keeps them in memory.
+        images: Which local folder stands for which image URI. A replica of it runs in that folder.
+        storage: The folder where `gs://BUCKET` lies, as `storage/BUCKET`; None takes a temporary one.
+        queue_seconds: How long a job is QUEUED. The default, with the next, makes a job live longer than the
+            five seconds within which Airflow's scheduler may fail a task that resumes.
+        provision_seconds: How long it is PENDING then.
+        stop_grace_seconds: From SIGTERM to SIGKILL when a job is cancelled or timed out.
+        quotas: The limits to enforce; None enforces none.
+        projects: The projects that the caller may use; None permits all.
+        project_numbers: Project numbers by project id. Vertex answers resource names with the number; a project
+            that is not in here keeps the id that the client used.
+        max_log_lines: How many log entries of one job are kept; the oldest go first.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_port: int | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    state_file: Path | None = None
+    images: Mapping[str, Path] = field(default_factory=dict)
+    storage: Path | None = None
+    queue_seconds: float = 2.0
+    provision_seconds: float = 3.0
+    stop_grace_seconds: float = 10.0
+    quotas: QuotaLimits | None = None
+    projects: frozenset[str] | None = None
+    project_numbers: Mapping[str, str] = field(default_factory=dict)
+    max_log_lines: int = 10_000
+
+    def __post_init__(self) -> None:
+        check_host(self.host)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key: TLS needs both, only one was given")
+        for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
+        for uri, folder in self.images.items():
+            if not folder.is_dir():
+                raise ValueError(f"images[{uri!r}]: must be an existing folder, got {str(folder)!r}")
+
+
+def check_host(host: str) -> None:
+    """Refuses every address that other machines could reach: whoever reaches the emulator runs commands here.
+
+    Args:
+        host: `localhost`, or an address.
+
+    Raises:
+        ValueError: The host is not a loopback address.
+    """
+    if host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(
+            f"host: must be a loopback address (127.0.0.0/8, ::1 or localhost), got {host!r}: "
+            "the emulator runs the commands it is sent, so it must not be reachable from other machines"
+        )

@@ -1,0 +1,277 @@
+"""`google.cloud.aiplatform.v1.JobService`, as far as it is about custom jobs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2, field_mask_pb2, timestamp_pb2
+
+from airflow_vertex_training.emulator import filters, quotas
+from airflow_vertex_training.emulator.errors import ApiError, invalid_argument
+from airflow_vertex_training.emulator.faults import Target
+from airflow_vertex_training.emulator.gate import Call, Gate
+from airflow_vertex_training.emulator.messages import (
+    CancelCustomJobRequest,
+    CreateCustomJobRequest,
+    CustomJob,
+    DeleteCustomJobRequest,
+    GetCustomJobRequest,
+    JobState,
+    ListCustomJobsRequest,
+    ListCustomJobsResponse,
+    Message,
+)
+from airflow_vertex_training.emulator.names import JobName, Location, Projects, parse_job_name, parse_parent
+from airflow_vertex_training.emulator.paging import page_token, parse_page_token
+from airflow_vertex_training.emulator.store import FINAL_STATES, Job, JobStore
+from airflow_vertex_training.emulator.validation import check_custom_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_vertex_training.emulator.faults import FaultBook
+    from airflow_vertex_training.emulator.lifecycle import Lifecycle
+    from airflow_vertex_training.emulator.logbook import LogBook
+
+__all__ = ["JobServicer"]
+
+_MAX_PAGE_SIZE = 100
+"""Google doesn't say what Vertex's is; clients are to follow the token."""
+
+_Context = grpc.aio.ServicerContext[Message, Message]
+
+
+class JobServicer:
+    """Answers the five custom job methods.
+
+    Args:
+        gate: What every request passes.
+        store: The jobs.
+        log: Their logs, which go with a deleted job.
+        lifecycle: Makes jobs and cancels them.
+        projects: Ids and numbers of projects.
+        faults: Says when a list is stale.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        store: JobStore,
+        log: LogBook,
+        lifecycle: Lifecycle,
+        projects: Projects,
+        faults: FaultBook,
+    ) -> None:
+        self._gate = gate
+        self._store = store
+        self._log = log
+        self._lifecycle = lifecycle
+        self._projects = projects
+        self._faults = faults
+
+    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """Returns gRPC's handlers by method name."""
+        methods = {
+            "CreateCustomJob": (self.CreateCustomJob, CreateCustomJobRequest),
+            "GetCustomJob": (self.GetCustomJob, GetCustomJobRequest),
+            "ListCustomJobs": (self.ListCustomJobs, ListCustomJobsRequest),
+            "CancelCustomJob": (self.CancelCustomJob, CancelCustomJobRequest),
+            "DeleteCustomJob": (self.DeleteCustomJob, DeleteCustomJobRequest),
+        }
+        return {
+            name: grpc.unary_unary_rpc_method_handler(
+                method,
+                request_deserializer=request.FromString,
+                response_serializer=lambda answer: answer.SerializeToString(),
+            )
+            for name, (method, request) in methods.items()
+        }
+
+    async def CreateCustomJob(self, request: Message, context: _Context) -> Message:
+        """Makes a job."""
+
+        def create() -> Message:
+            check_custom_job(request.custom_job)
+            (job,) = self._lifecycle.create(location, [request.custom_job])
+            return job.message
+
+        location = await self._location(request.parent, context)
+        target = self._target(location, "CreateCustomJob", request.custom_job)
+        call = Call(target, "aiplatform.customJobs.create", quotas.SUBMISSIONS)
+        return await self._gate.serve(call, location, create, context)
+
+    async def GetCustomJob(self, request: Message, context: _Context) -> Message:
+        """Returns a job."""
+
+        def get(job: Job) -> Message:
+            return job.message
+
+        return await self._serve_job("GetCustomJob", "get", request.name, get, context)
+
+    async def CancelCustomJob(self, request: Message, context: _Context) -> Message:
+        """Starts cancelling a job."""
+
+        def cancel(job: Job) -> Message:
+            self._lifecycle.cancel(job)
+            return empty_pb2.Empty()
+
+        return await self._serve_job("CancelCustomJob", "cancel", request.name, cancel, context)
+
+    async def DeleteCustomJob(self, request: Message, context: _Context) -> Message:
+        """Deletes a job that has ended; the operation that it returns is done at once."""
+
+        def delete(job: Job) -> Message:
+            if not job.final:
+                raise ApiError(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"The CustomJob {job.message.name!r} can't be deleted: it is in state {job.state.name}. "
+                    "Cancel it first.",
+                )
+            self._store.remove(job)
+            self._log.forget(job.location.project, job.job_id)
+            operation = operations_pb2.Operation(
+                name=f"{self._projects.answered(job.location)}/operations/{job.job_id}", done=True
+            )
+            operation.response.Pack(empty_pb2.Empty())
+            return operation
+
+        return await self._serve_job("DeleteCustomJob", "delete", request.name, delete, context)
+
+    async def ListCustomJobs(self, request: Message, context: _Context) -> Message:
+        """Lists a location's jobs, newest first."""
+        location = await self._location(request.parent, context)
+        target = self._target(location, "ListCustomJobs", None)
+        call = Call(target, "aiplatform.customJobs.list", quotas.RESOURCE_REQUESTS)
+        return await self._gate.serve(call, location, lambda: self._list(request, location, target), context)
+
+    def _list(self, request: Message, location: Location, target: Target) -> Message:
+        if request.page_size < 0:
+            raise invalid_argument([("page_size", f"Must be 0 or more, got {request.page_size}.")])
+        size = min(request.page_size or _MAX_PAGE_SIZE, _MAX_PAGE_SIZE)
+        question = f"{request.parent} {request.filter}"
+        before = parse_page_token(request.page_token, question)
+        shown = _masked(request.read_mask)
+        found = self._matching(request.filter, location, target)
+        if before is not None:
+            found = itertools.dropwhile(lambda pair: pair[0] >= before, found)
+        page = list(itertools.islice(found, size + 1))
+        response = ListCustomJobsResponse(custom_jobs=[shown(message) for _, message in page[:size]])
+        if len(page) > size:
+            response.next_page_token = page_token(page[size - 1][0], question)
+        return response
+
+    def _matching(self, text: str, location: Location, target: Target) -> Iterator[tuple[int, Message]]:
+        """Goes through the jobs that a filter lets through, with their sequence numbers."""
+        try:
+            parsed = filters.parse(text)
+            matches = parsed.compile(_job_field)
+        except filters.FilterError as error:
+            raise invalid_argument([("filter", f"Invalid filter: {error}.")]) from error
+        view = self._faults.take("view", target)
+        if view is not None:
+            then = time.time_ns() - int(view.fault.seconds * 1e9)
+            stale = view.fault.kind == "stale"
+            jobs = self._store.newest_first(location)
+            seen = ((job, job.as_of(then)) for job in jobs)
+            past = ((job.sequence, old if stale else job.message) for job, old in seen if old is not None)
+            return ((sequence, message) for sequence, message in past if matches(message))
+        final_wanted = any(parsed.could_match({"state": state.name}) for state in FINAL_STATES)
+        jobs = self._store.newest_first(location, active_only=not final_wanted)
+        return ((job.sequence, job.message) for job in jobs if matches(job.message))
+
+    async def _serve_job(
+        self, method: str, verb: str, text: str, work: Callable[[Job], Message], context: _Context
+    ) -> Message:
+        """Serves a request about one job."""
+
+        def look_up_and_work() -> Message:
+            job = self._store.get(name)
+            if job is None:
+                raise ApiError(grpc.StatusCode.NOT_FOUND, f"The CustomJob does not exist: {text}")
+            return work(job)
+
+        try:
+            name = parse_job_name(text)
+        except ApiError as error:
+            await context.abort(error.code, error.message, error.trailing_metadata())
+        name = JobName(self._projects.canonical(name.location), name.job_id)
+        job = self._store.get(name)
+        target = self._target(name.location, method, job.message if job else None)
+        call = Call(target, f"aiplatform.customJobs.{verb}", quotas.RESOURCE_REQUESTS)
+        return await self._gate.serve(call, name.location, look_up_and_work, context)
+
+    async def _location(self, parent: str, context: _Context) -> Location:
+        try:
+            return self._projects.canonical(parse_parent(parent))
+        except ApiError as error:
+            await context.abort(error.code, error.message, error.trailing_metadata())
+
+    def _target(self, location: Location, method: str, job: Message | None) -> Target:
+        if job is None:
+            return Target(location.project, location.region, method)
+        return Target(location.project, location.region, method, job.display_name, dict(job.labels))
+
+
+def _state(text: str) -> int:
+    try:
+        return int(JobState[text])
+    except KeyError:
+        raise ValueError(f"must be a JobState such as JOB_STATE_RUNNING, got {text!r}") from None
+
+
+def _nanoseconds(text: str) -> int:
+    timestamp = timestamp_pb2.Timestamp()
+    try:
+        timestamp.FromJsonString(text)
+    except ValueError:
+        raise ValueError(f'must be an RFC 3339 time such as "2026-05-18T00:00:00Z", got {text!r}') from None
+    return int(timestamp.ToNanoseconds())
+
+
+def _time_field(name: str) -> filters.Field:
+    def read(job: Message) -> int | None:
+        return getattr(job, name).ToNanoseconds() if job.HasField(name) else None
+
+    return filters.Field(read, _nanoseconds, "= != < <= > >=")
+
+
+_JOB_FIELDS = {
+    "display_name": filters.Field(lambda job: job.display_name),
+    "state": filters.Field(lambda job: job.state, _state, "= !="),
+    "create_time": _time_field("create_time"),
+    "update_time": _time_field("update_time"),
+    "start_time": _time_field("start_time"),
+    "end_time": _time_field("end_time"),
+}
+
+
+def _job_field(path: str) -> filters.Field:
+    prefix, _, key = path.partition(".")
+    if prefix == "labels" and key:
+        return filters.Field(lambda job: job.labels.get(key))
+    return _JOB_FIELDS[path]
+
+
+def _masked(mask: Message) -> Callable[[Message], Message]:
+    """Returns a function that shows of a job what a read mask names; all for an empty mask or `*`."""
+    if not mask.paths or list(mask.paths) == ["*"]:
+        return lambda message: message
+    wrong = [path for path in mask.paths if not mask_path_is_known(path)]
+    if wrong:
+        raise invalid_argument([("read_mask", f"Unknown field {path!r} of CustomJob.") for path in wrong])
+
+    def show(message: Message) -> Message:
+        shown = CustomJob()
+        mask.MergeMessage(message, shown)
+        return shown
+
+    return show
+
+
+def mask_path_is_known(path: str) -> bool:
+    """Says whether a field path leads somewhere in a `CustomJob`."""
+    return bool(field_mask_pb2.FieldMask(paths=[path]).IsValidForDescriptor(CustomJob.DESCRIPTOR))
