@@ -1,0 +1,86 @@
+"""The errors that this package raises.
+
+::
+
+    VertexTrainingError
+    ├── InvalidJobError       the job's description is wrong; nothing was sent (also a ValueError)
+    ├── JobEndedError         the job came to its end, and not the one that was hoped for
+    │   ├── JobFailedError
+    │   └── JobCancelledError
+    ├── JobLostError          the job is not there any more: somebody deleted it
+    ├── SubmitTimeoutError    the quota refused the job until ``submit_timeout`` was over; no job was made
+    └── VertexApiError        Vertex answered with an error that does not pass; says what to do
+
+Errors of other libraries are mapped at the boundary and kept as ``__cause__``.
+"""
+
+from __future__ import annotations
+
+
+class VertexTrainingError(Exception):
+    """Base of all errors of this package."""
+
+
+class InvalidJobError(VertexTrainingError, ValueError):
+    """A training job is described wrongly.
+
+    Args:
+        field: the argument at fault, as the user wrote it, such as ``labels['team']``.
+        problem: what is wrong with it and what would be right.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class JobEndedError(VertexTrainingError):
+    """A job ended otherwise than by success.
+
+    Args:
+        name: full resource name of the job.
+        state: its final state, such as ``JOB_STATE_FAILED``.
+        code: code of the job's error, a ``google.rpc.Code``, or ``None``.
+        message: the job's own error message, in Vertex's words.
+    """
+
+    def __init__(self, *, name: str, state: str, code: int | None, message: str) -> None:
+        detail = message or "Vertex gave no reason"
+        suffix = "" if code is None else f" (error code {code})"
+        super().__init__(f"{name} ended as {state}: {detail}{suffix}")
+        self.name = name
+        self.state = state
+        self.code = code
+        self.message = message
+
+
+class JobFailedError(JobEndedError):
+    """A job failed, expired or succeeded in part only."""
+
+
+class JobCancelledError(JobEndedError):
+    """A job was cancelled."""
+
+
+class JobLostError(VertexTrainingError):
+    """A job that was being watched is not there any more.
+
+    Args:
+        name: full resource name of the job.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} does not exist any more: somebody deleted it, so how it ended can't be known. "
+            "If its output is complete, mark the task as success; otherwise clear the task to train again."
+        )
+        self.name = name
+
+
+class SubmitTimeoutError(VertexTrainingError):
+    """The request quota refused a job for so long that waiting was given up. No job was made."""
+
+
+class VertexApiError(VertexTrainingError):
+    """Vertex AI answered a call with an error that repeating does not cure."""

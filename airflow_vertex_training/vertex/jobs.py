@@ -1,0 +1,180 @@
+"""The calls that make, read and end jobs, each with its deadline and its retry. Synchronous."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from google.cloud import aiplatform_v1
+from google.protobuf.field_mask_pb2 import FieldMask
+from grpc import StatusCode
+
+from airflow_vertex_training.vertex import errors, protos
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
+    from typing_extensions import Self
+
+    from airflow_vertex_training.vertex.spec import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
+
+PAGE_SIZE = 100
+
+
+@dataclass(frozen=True)
+class JobName:
+    """The parts of ``projects/P/locations/L/customJobs/ID``."""
+
+    project: str
+    region: str
+    custom_job_id: str
+
+    @classmethod
+    def parse(cls, job_name: str) -> JobName:
+        """Take a full resource name apart.
+
+        Raises:
+            InvalidJobError: it is none.
+        """
+        match job_name.split("/"):
+            case ["projects", project, "locations", region, "customJobs", custom_job_id] if (
+                project and region and custom_job_id
+            ):
+                return cls(project, region, custom_job_id)
+        form = "projects/PROJECT/locations/REGION/customJobs/ID"
+        raise InvalidJobError("job_name", f"{job_name!r} is no full resource name; write {form}")
+
+
+class Jobs:
+    """The jobs of one project and region.
+
+    Args:
+        client: an open client; ``close`` closes its channel.
+        project: project id or number.
+        region: such as ``us-central1``.
+        sleep: how to wait between retries; default ``time.sleep``.
+    """
+
+    def __init__(
+        self,
+        client: JobServiceClient,
+        project: str,
+        region: str,
+        sleep: Callable[[float], None] = time.sleep,  # noqa: TID251 - a default for worker threads, never the event loop
+    ) -> None:
+        self.client = client
+        self.project = project
+        self.region = region
+        self.sleep = sleep
+
+    @property
+    def parent(self) -> str:
+        """Resource name of the project and region."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def __enter__(self) -> Self:
+        """Use the jobs until the block ends, then close the channel."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the channel."""
+        self.client.transport.close()
+
+    def create(self, job: TrainingJob, *, timeout: float = errors.CREATE_TIMEOUT) -> JobSnapshot:
+        """Ask once for a new job. Never repeated here: ``submission`` knows when that is safe.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        request = aiplatform_v1.CreateCustomJobRequest(
+            parent=self.parent, custom_job=protos.to_custom_job(job)
+        )
+        return protos.to_snapshot(self.client.create_custom_job(request, timeout=timeout))
+
+    def get(self, job_name: str) -> JobSnapshot:
+        """Return a job as it is now.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        try:
+            job = errors.retrying(self.sleep)(self.client.get_custom_job, request, timeout=errors.GET_TIMEOUT)
+        except Exception as error:
+            raise errors.api_error(f"Getting {job_name}", error) from error
+        return protos.to_snapshot(job)
+
+    def find(self, label: str, value: str, *, patience: float = errors.RETRY_SECONDS) -> list[JobSnapshot]:
+        """Return all jobs that carry a label, the oldest first.
+
+        Args:
+            label: the label's key.
+            value: its value.
+            patience: seconds for which transient errors are put up with, default two minutes.
+
+        Raises:
+            VertexApiError: the API's error did not pass in that time, or never will.
+        """
+        filter_ = f'labels.{label}="{value}"'
+        jobs: list[JobSnapshot] = []
+        token = ""
+        while True:
+            page = self._page(filter_, token, patience)
+            jobs += map(protos.to_snapshot, page.custom_jobs)
+            token = page.next_page_token
+            if not token:
+                return sorted(jobs, key=age)
+
+    def check(self) -> None:
+        """Make one list call, to see whether it is answered.
+
+        Raises:
+            VertexApiError: it is not; the message says why.
+        """
+        self._page("", "", patience=0.0)
+
+    def cancel(self, job_name: str) -> bool:
+        """Ask Vertex to cancel a job, through transient errors.
+
+        Returns:
+            Whether Vertex took the request; ``False`` where the job has ended already or is gone.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        request = aiplatform_v1.CancelCustomJobRequest(name=job_name)
+        try:
+            errors.retrying(self.sleep)(self.client.cancel_custom_job, request, timeout=errors.CANCEL_TIMEOUT)
+        except Exception as error:
+            if errors.status_code(error) in {StatusCode.NOT_FOUND, StatusCode.FAILED_PRECONDITION}:
+                return False
+            raise errors.api_error(f"Cancelling {job_name}", error) from error
+        return True
+
+    def _page(self, filter_: str, token: str, patience: float) -> aiplatform_v1.ListCustomJobsResponse:
+        request = aiplatform_v1.ListCustomJobsRequest(
+            parent=self.parent,
+            filter=filter_,
+            page_size=PAGE_SIZE,
+            page_token=token,
+            read_mask=FieldMask(paths=protos.SNAPSHOT_FIELDS),
+        )
+        try:
+            pager = errors.retrying(self.sleep, lambda _: patience)(
+                self.client.list_custom_jobs, request, timeout=errors.LIST_TIMEOUT
+            )
+        except Exception as error:
+            raise errors.api_error(
+                f"Listing jobs in {self.region} of project {self.project}", error
+            ) from error
+        return next(pager.pages)
+
+
+def age(job: JobSnapshot) -> tuple[bool, str, str]:
+    """Sort key: the oldest job first. No order of a list is documented; a job without a date comes last."""
+    created = "" if job.create_time is None else job.create_time.isoformat(timespec="microseconds")
+    return (job.create_time is None, created, job.name)

@@ -1,0 +1,81 @@
+"""Which state of a job means what, and what is remembered of a job.
+
+The names are those of Vertex AI's ``JobState``:
+https://cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# A paused job can be resumed, and UNSPECIFIED is what an older client reads of a state that it
+# does not know: neither is an end, so the job is waited for.
+ACTIVE = frozenset(
+    {
+        "JOB_STATE_UNSPECIFIED",
+        "JOB_STATE_QUEUED",
+        "JOB_STATE_PENDING",
+        "JOB_STATE_RUNNING",
+        "JOB_STATE_PAUSED",
+        "JOB_STATE_UPDATING",
+        "JOB_STATE_CANCELLING",
+    }
+)
+SUCCEEDED = frozenset({"JOB_STATE_SUCCEEDED"})
+# "Some results may be missing due to errors" is no success for a task that others build upon.
+FAILED = frozenset({"JOB_STATE_FAILED", "JOB_STATE_EXPIRED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
+CANCELLED = frozenset({"JOB_STATE_CANCELLED"})
+FINAL = SUCCEEDED | FAILED | CANCELLED
+
+CANCELLING = "JOB_STATE_CANCELLING"
+RUNNING = "JOB_STATE_RUNNING"
+
+
+def state_in_words(state: str) -> str:
+    """``JOB_STATE_RUNNING`` as a person says it: ``Running``."""
+    return state.removeprefix("JOB_STATE_").replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class JobSnapshot:
+    """What was last seen of a job. It holds no spec: environment values may be secrets."""
+
+    name: str
+    display_name: str = ""
+    state: str = "JOB_STATE_UNSPECIFIED"
+    create_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    error_code: int | None = None
+    error_message: str = ""
+    base_output_directory: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has come to its end; a final state never changes."""
+        return self.state in FINAL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data (times in ISO 8601, no labels), small enough for an event or an XCom."""
+        data = dataclasses.asdict(self)
+        del data["labels"]
+        for key in ("create_time", "start_time", "end_time"):
+            data[key] = None if data[key] is None else data[key].isoformat()
+        return data
+
+
+def ended_badly(job: JobSnapshot) -> JobEndedError | None:
+    """Return the error that a final job's state stands for, or ``None`` where it succeeded."""
+    if job.state in SUCCEEDED:
+        return None
+    error = JobCancelledError if job.state in CANCELLED else JobFailedError
+    return error(name=job.name, state=job.state, code=job.error_code, message=job.error_message)

@@ -1,0 +1,422 @@
+"""One polling loop for many jobs.
+
+A ``JobWatcher`` serves the jobs of one endpoint, project, region and connection: it lists them where that is
+cheaper than getting each. ``polling`` decides what to ask; this module asks, and tells the subscribers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import aiplatform_v1
+from google.protobuf.field_mask_pb2 import FieldMask
+from grpc import StatusCode
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from airflow_vertex_training.vertex import errors, labels, polling, protos, states
+from airflow_vertex_training.vertex.exceptions import JobLostError
+from airflow_vertex_training.vertex.jobs import PAGE_SIZE, JobName
+from airflow_vertex_training.vertex.polling import Sighting
+from airflow_vertex_training.vertex.states import JobSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
+
+# How long an error that repeating should not cure is put up with, in seconds: permissions and credentials
+# are mended by people, while the job runs on. Longer than the ten minutes that a token may take.
+PATIENCE = 900.0
+# Longest wait between two ticks while nothing answers, in seconds.
+MAX_BACKOFF = 60.0
+# Gets under way at once: one that hangs must not hold up the others.
+GETS_AT_ONCE = 10
+
+_CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Watching does not work at the moment. Said once, whatever happens until it is over."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Watching works again, after so many seconds."""
+
+    seconds: float
+
+
+Update = JobSnapshot | Trouble | Recovered
+
+
+class _OutageError(Exception):
+    """Nothing was answered in a tick."""
+
+
+@dataclass
+class _Watched(Sighting):
+    """A job and those who wait for it."""
+
+    name: str = ""
+    last: JobSnapshot | None = None
+    updated: datetime | None = None
+    # A get is needed: it was missing once, or a list told its end without the reason.
+    ask: bool = False
+    missed: int = 0
+    refused_since: float | None = None
+    queues: dict[asyncio.Queue[Update | Exception], float] = field(default_factory=dict)
+
+    def publish(self, update: Update | Exception) -> None:
+        for queue in self.queues:
+            queue.put_nowait(update)
+
+
+class JobWatcher:
+    """Tells what becomes of jobs, to all who ask.
+
+    Its loop begins with the first subscriber. When the last one leaves, cancelled or not, the loop ends, the
+    channel is closed, and the watcher is done with: ``closed`` is true and a new one has to be made.
+
+    Args:
+        connect: opens a client; called in the watcher's own task, and again after credentials were refused.
+        parent: ``projects/P/locations/L``.
+        deployment_id: jobs with this value of the label ``airflow_deployment`` are listed, others got.
+        budget: shared by all watchers of the project and region.
+        patience: seconds for which a permanent error is put up with, default 15 minutes.
+        clock: seconds that only grow, default ``time.monotonic``.
+        sleep: how to wait, default ``asyncio.sleep``.
+        call_timeout: deadline of a call in seconds, default 20.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[JobServiceAsyncClient]],
+        parent: str,
+        *,
+        deployment_id: str,
+        budget: polling.RequestBudget,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        call_timeout: float = errors.GET_TIMEOUT,
+    ) -> None:
+        self.closed = False
+        self._connect = connect
+        self._parent = parent
+        self._deployment_id = deployment_id
+        self._budget = budget
+        self._patience = patience
+        self._clock = clock
+        self._sleep = sleep
+        self._call_timeout = call_timeout
+        self._jobs: dict[str, _Watched] = {}
+        self._subscribers = 0
+        self._task: asyncio.Task[None] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._client: JobServiceAsyncClient | None = None
+        self._active = polling.ListCost()
+        self._ended = polling.ListCost()
+        self._reconnect = False
+        self._requests = 0
+        self._checks = 0
+        self._error: Exception | None = None
+        self._trouble: Trouble | None = None
+        self._trouble_since = 0.0
+
+    async def watch(self, job_name: str, interval: float) -> AsyncIterator[Update]:
+        """Yield each new state of a job until its end, and trouble with watching it, each once.
+
+        Args:
+            job_name: full resource name, in this watcher's project and region.
+            interval: seconds within which a change should be seen; the request budget may stretch it.
+
+        Raises:
+            JobLostError: the job was deleted.
+            VertexApiError: an error that does not pass kept the job from being seen for ``patience``.
+            InvalidJobError: ``job_name`` is no full resource name.
+        """
+        if self.closed:
+            msg = "this watcher is closed"
+            raise RuntimeError(msg)
+        queue: asyncio.Queue[Update | Exception] = asyncio.Queue()
+        self._subscribe(job_name, queue, interval)
+        try:
+            while True:
+                update = await queue.get()
+                if isinstance(update, Exception):
+                    raise update
+                yield update
+                if isinstance(update, JobSnapshot) and update.is_final:
+                    return
+        finally:
+            # Nothing is awaited here: the subscriber may have been cancelled.
+            self._unsubscribe(job_name, queue)
+
+    def _subscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception], interval: float) -> None:
+        custom_job_id = JobName.parse(job_name).custom_job_id
+        job = self._jobs.get(custom_job_id)
+        if job is None:
+            job = self._jobs[custom_job_id] = _Watched(custom_job_id, seen=self._clock(), name=job_name)
+        elif job.last:
+            queue.put_nowait(job.last)
+        job.queues[queue] = interval
+        self._subscribers += 1
+        if self._trouble:
+            queue.put_nowait(self._trouble)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"watch {self._parent}")
+        elif self._nap and interval <= min(self._intervals()):
+            self._nap.cancel()
+
+    def _unsubscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception]) -> None:
+        self._subscribers -= 1
+        custom_job_id = JobName.parse(job_name).custom_job_id
+        job = self._jobs.get(custom_job_id)
+        if job is not None:
+            job.queues.pop(queue, None)
+            if not job.queues:
+                del self._jobs[custom_job_id]
+        if not self._subscribers:
+            self.closed = True
+            if self._task:
+                self._task.cancel()
+
+    def _intervals(self) -> list[float]:
+        return [interval for job in self._jobs.values() for interval in job.queues.values()]
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                started = self._clock()
+                await self._tick_until_answered()
+                every = polling.interval(self._intervals(), self._requests, self._budget.requests_per_minute)
+                await self._rest(started + every - self._clock())
+        except Exception as error:  # noqa: BLE001 - a fault of our own: all who wait must hear of it
+            self._publish(error)
+        finally:
+            await self._close_client()
+
+    async def _tick_until_answered(self) -> None:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(_OutageError),
+            wait=wait_random_exponential(multiplier=2, max=MAX_BACKOFF),
+            sleep=self._rest,
+        ):
+            with attempt:
+                self._requests, self._error = 0, None
+                try:
+                    await self._tick()
+                finally:
+                    self._tell_trouble()
+
+    async def _rest(self, seconds: float) -> None:
+        self._nap = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
+        try:
+            await asyncio.wait({self._nap})
+        finally:
+            self._nap.cancel()
+            self._nap = None
+
+    def _tell_trouble(self) -> None:
+        if self._error and not self._trouble:
+            self._trouble = Trouble(errors.describe(self._error))
+            self._trouble_since = self._clock()
+            self._publish(self._trouble)
+        elif self._trouble and not self._error:
+            self._publish(Recovered(self._clock() - self._trouble_since))
+            self._trouble = None
+
+    def _publish(self, update: Update | Exception) -> None:
+        for job in self._jobs.values():
+            job.publish(update)
+
+    async def _tick(self) -> None:
+        started = self._clock()
+        if self._reconnect:
+            self._reconnect = False
+            await self._close_client()
+        client = self._client or await self._open_client()
+        jobs = list(self._jobs.values())
+        listable = [job for job in jobs if job.listable]
+        ask = jobs
+        if self._active.worth(len(listable)):
+            unlisted = [job for job in jobs if job.ask or not job.listable]
+            ask = unlisted + await self._missing_in_lists(client, listable, started)
+        seconds = polling.interval(self._intervals(), 0, self._budget.requests_per_minute)
+        room = polling.allowance(seconds, self._budget.requests_per_minute) - self._requests
+        unique = {job.custom_job_id: job for job in ask}
+        await self._get_each(client, polling.longest_unseen(unique.values(), room))
+
+    async def _missing_in_lists(
+        self, client: JobServiceAsyncClient, listable: Sequence[_Watched], started: float
+    ) -> list[_Watched]:
+        """Read the lists and return the jobs that have to be got."""
+        # A list can also go on showing a job as active that has ended: one get a tick, of each in turn,
+        # keeps it honest.
+        self._checks += 1
+        check = listable[self._checks % len(listable)]
+        try:
+            missing = await self._read(
+                client, polling.active_filter(self._deployment_id), listable, self._active
+            )
+            dated = [job for job in missing if job.created]
+            if not self._ended.worth(len(dated)):
+                return [check, *missing]
+            filter_ = polling.final_filter(self._deployment_id, dated)
+            silent = await self._read(client, filter_, dated, self._ended)
+        except (GoogleAPICallError, GoogleAuthError) as error:
+            self._error = error
+            if errors.is_request_quota(error):
+                raise _OutageError from error
+            return list(listable)
+        every = min(self._intervals(), default=0.0)
+        undated = [job for job in missing if not job.created]
+        return [check, *undated, *polling.overdue(silent, started, every)]
+
+    async def _read(
+        self,
+        client: JobServiceAsyncClient,
+        filter_: str,
+        wanted: Sequence[_Watched],
+        cost: polling.ListCost,
+    ) -> list[_Watched]:
+        """Read a list until all wanted jobs were in it, or it costs more than getting them; return the rest."""
+        missing = {job.custom_job_id: job for job in wanted}
+        token, pages = "", 0
+        while missing and pages < len(wanted):
+            request = aiplatform_v1.ListCustomJobsRequest(
+                parent=self._parent,
+                filter=filter_,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                read_mask=FieldMask(paths=protos.SNAPSHOT_FIELDS),
+            )
+            await self._spend()
+            pager = await client.list_custom_jobs(request, timeout=self._call_timeout)
+            page = aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
+            pages += 1
+            for message in page.custom_jobs:
+                missing.pop(self._see(message, from_list=True), None)
+            token = page.next_page_token
+            if not token:
+                break
+        cost.set(pages)
+        return list(missing.values())
+
+    async def _get_each(self, client: JobServiceAsyncClient, jobs: Sequence[_Watched]) -> None:
+        for first in range(0, len(jobs), GETS_AT_ONCE):
+            some = jobs[first : first + GETS_AT_ONCE]
+            answered = await asyncio.gather(*(self._get(client, job) for job in some))
+            if not any(answered):
+                raise _OutageError
+
+    async def _get(self, client: JobServiceAsyncClient, job: _Watched) -> bool:
+        """Get a job; return whether there was an answer that passes for one."""
+        await self._spend()
+        request = aiplatform_v1.GetCustomJobRequest(name=job.name)
+        try:
+            answer = await client.get_custom_job(request, timeout=self._call_timeout)
+        except (GoogleAPICallError, GoogleAuthError) as error:
+            return self._refused(job, error)
+        job.missed, job.refused_since = 0, None
+        self._see(aiplatform_v1.CustomJob.pb(answer), from_list=False)
+        return True
+
+    def _refused(self, job: _Watched, error: Exception) -> bool:
+        if errors.is_not_found(error):
+            # The second look is the next tick's.
+            job.missed += 1
+            job.ask = True
+            if job.missed > 1:
+                self._finish(job, JobLostError(job.name))
+            return True
+        self._error = error
+        if errors.is_transient(error):
+            return False
+        now = self._clock()
+        if job.refused_since is None:
+            job.refused_since = now
+        if now - job.refused_since >= self._patience:
+            self._finish(job, errors.api_error(f"Watching {job.name}", error))
+        # The connection may have been mended meanwhile: the next tick opens it anew.
+        self._reconnect = errors.status_code(error) in _CREDENTIALS
+        return False
+
+    def _see(self, message: Any, *, from_list: bool) -> str:
+        """Take in what the API answered about a job, and return the job's id."""
+        custom_job_id: str = message.name.rpartition("/")[2]
+        job = self._jobs.get(custom_job_id)
+        if job is None:
+            return custom_job_id
+        job.seen = self._clock()
+        updated = protos.to_datetime(message.update_time)
+        if job.updated and updated < job.updated:
+            # A late list shows a state that the job has left already.
+            return custom_job_id
+        job.updated, job.created = updated, protos.to_datetime(message.create_time)
+        state = protos.state_name(message.state)
+        if from_list:
+            job.ask = state in states.FINAL - states.SUCCEEDED and not message.error.message
+            if job.ask:
+                return custom_job_id
+        else:
+            job.ask = False
+            job.listable = message.labels.get(labels.DEPLOYMENT) == self._deployment_id
+        if job.last is None or job.last.state != state:
+            job.last = protos.to_snapshot(message)
+            if job.last.is_final:
+                self._finish(job, job.last)
+            else:
+                job.publish(job.last)
+        return custom_job_id
+
+    def _finish(self, job: _Watched, update: JobSnapshot | Exception) -> None:
+        self._jobs.pop(job.custom_job_id, None)
+        job.publish(update)
+
+    async def _spend(self) -> None:
+        self._requests += 1
+        seconds = self._budget.take(self._clock())
+        if seconds:
+            await self._sleep(seconds)
+
+    async def _open_client(self) -> JobServiceAsyncClient:
+        # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
+        # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
+        opening = asyncio.ensure_future(self._connect())
+        try:
+            self._client = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
+        except Exception as error:
+            for job in list(self._jobs.values()):
+                self._refused(job, error)
+            raise _OutageError from error
+        return self._client
+
+    async def _close_client(self) -> None:
+        client, self._client = self._client, None
+        if client:
+            with suppress(Exception):
+                await client.transport.close()
+
+
+def _close_late(opening: asyncio.Future[JobServiceAsyncClient]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        closing = asyncio.ensure_future(opening.result().transport.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
