@@ -25,8 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     quotas = QuotaLimits()
     parser = argparse.ArgumentParser(
         prog="python -m airflow_vertex_training.emulator",
-        description="Serves Vertex AI custom jobs on this machine: each runs as local processes. It runs the commands "
-        "that it is sent, so it listens on loopback addresses only.",
+        description="Serves Vertex AI custom jobs on this machine: each runs as local processes. "
+        "It runs the commands that it is sent, so it listens on loopback addresses only.",
     )
     add = parser.add_argument
     add("--host", default=defaults.host, help="loopback address to listen on (default: %(default)s)")

@@ -40,7 +40,8 @@ class EmulatorConfig:
     Args:
         host: Where to listen: a loopback address or `localhost`. Anything else is refused.
         port: TCP port of the API; 0 takes a free one.
-        control_port: TCP port of the control service (faults, counters); 0 takes a free one, None serves none.
+        control_port: TCP port of the control service (faults, counters); 0 takes a free one, None serves
+            none.
         tls_cert: PEM file with the server's certificate chain. With `tls_key`: the API is served over TLS.
         tls_key: PEM file with its private key.
         state_file: SQLite file that keeps jobs and logs over a restart; None keeps them in memory.
@@ -52,8 +53,8 @@ class EmulatorConfig:
         stop_grace_seconds: From SIGTERM to SIGKILL when a job is cancelled or timed out.
         quotas: The limits to enforce; None enforces none.
         projects: The projects that the caller may use; None permits all.
-        project_numbers: Project numbers by project id. Vertex answers resource names with the number; a project
-            that is not in here keeps the id that the client used.
+        project_numbers: Project numbers by project id. Vertex answers resource names with the number; a
+            project that is not in here keeps the id that the client used.
         max_log_lines: How many log entries of one job are kept; the oldest go first.
     """
 

@@ -21,8 +21,9 @@ FINAL_STATES = ("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"
 class ControlClient:
     """Injects faults into an emulator, and reads what it saw.
 
-    Projects keep tests apart: faults, counters and quotas belong to one. Every method raises `grpc.RpcError`: NOT_FOUND
-    for an unknown job, INVALID_ARGUMENT for a wrong value, DEADLINE_EXCEEDED for a wait that took too long.
+    Projects keep tests apart: faults, counters and quotas belong to one. Every method raises `grpc.RpcError`:
+    NOT_FOUND for an unknown job, INVALID_ARGUMENT for a wrong value, DEADLINE_EXCEEDED for a wait that took
+    too long.
 
     Args:
         address: `host:port` of the control service.
@@ -169,6 +170,6 @@ class ControlClient:
         self.resume_serving()
 
     def _call(self, method: str, timeout: float | None = None, /, **values: Any) -> Any:
-        rpc = self._channel.unary_unary(f"/{_SERVICE}/{method}")
+        rpc: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{_SERVICE}/{method}")
         answer = rpc(json.dumps(values).encode(), timeout=timeout or self._timeout, wait_for_ready=True)
         return json.loads(answer)

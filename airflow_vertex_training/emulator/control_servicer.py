@@ -1,7 +1,7 @@
 """The emulator's own service: faults, counters, quotas, and a look behind the scenes, for tests.
 
-It has a port of its own, so that it can be reached while the API's connections are cut. Requests and answers are
-JSON. A method that waits (`wait_fault`, `wait_job`) has the client's deadline as its end.
+It has a port of its own, so that it can be reached while the API's connections are cut. Requests and answers
+are JSON. A method that waits (`wait_fault`, `wait_job`) has the client's deadline as its end.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ControlServicer:
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Returns gRPC's handlers by method name."""
-        methods = [
+        methods: list[Callable[..., Awaitable[Any]]] = [
             self.add_fault,
             self.clear_faults,
             self.wait_fault,
@@ -178,7 +178,7 @@ def _describe(job: Job) -> dict[str, Any]:
         "region": job.location.region,
         "display_name": message.display_name,
         "labels": dict(message.labels),
-        "state": job.state.name,
+        "state": job.state_name,
         "error_code": message.error.code,
         "error_message": message.error.message,
         "history": [{"state": JobState(state).name, "nanoseconds": since} for state, since in job.history],

@@ -1,10 +1,11 @@
 """What a replica's process is given: its environment, its command, and folders for its cloud storage.
 
 On Vertex `AIP_MODEL_DIR` is a `gs://` URI, Cloud Storage is mounted at `/gcs`, and training code writes to
-`os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/")`. Nothing can be mounted at `/gcs` here without root. So the
-emulator says `gs://BUCKET/path` as the absolute path `STORAGE/BUCKET/path`: that line of code leaves it as it is, and
-the result is a folder that can be written to. The same goes for `gs://` and `/gcs/` at the start of the user's own
-command, arguments and environment values, or after the first `=` of one (`--output=gs://...`).
+`os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/")`. Nothing can be mounted at `/gcs` here without root.
+So the emulator says `gs://BUCKET/path` as the absolute path `STORAGE/BUCKET/path`: that line of code leaves
+it as it is, and the result is a folder that can be written to. The same goes for `gs://` and `/gcs/` at the
+start of the user's own command, arguments and environment values, or after the first `=` of one
+(`--output=gs://...`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Replica", "Storage", "cluster_addresses", "command", "environment", "replicas"]
 
-# What a replica inherits from the emulator. Nothing else: not the emulator's secrets, nor an Airflow's around it.
+# What a replica inherits from the emulator. Nothing else: not the emulator's secrets, nor an Airflow's around
+# it.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "TMPDIR", "TZ", "USER")
 
 _CLOUD_PATH = re.compile(r"(?P<before>(?:[^=\s]*=)?)(?:gs://|/gcs/)(?P<path>[^/\s].*)", re.DOTALL)
@@ -137,7 +139,8 @@ def environment(
     variables["PATH"] = os.pathsep.join(
         (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
     )
-    # As in Google's prebuilt training images: a line reaches the log when it is printed, not when a buffer is full.
+    # As in Google's prebuilt training images: a line reaches the log when it is printed, not when a buffer is
+    # full.
     variables["PYTHONUNBUFFERED"] = "1"
     variables["CLOUD_ML_JOB_ID"] = job.job_id
     variables["CLOUD_ML_PROJECT_ID"] = project_number

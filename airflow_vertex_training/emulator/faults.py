@@ -1,8 +1,9 @@
 """Faults on request: scripted by method, matched to requests or jobs, used up in order.
 
-A fault is data (`Fault`), so that it can come from another process. `FaultBook` keeps those that are in force, says
-which one a request or a job meets, and lets a test wait until one was met. A request meets at most one fault before
-its commit, one after it, and one stale view; a job at most one when it is provisioned and one when it runs.
+A fault is data (`Fault`), so that it can come from another process. `FaultBook` keeps those that are in
+force, says which one a request or a job meets, and lets a test wait until one was met. A request meets at
+most one fault before its commit, one after it, and one stale view; a job at most one when it is provisioned
+and one when it runs.
 """
 
 from __future__ import annotations
@@ -44,20 +45,22 @@ class Fault:
     """What goes wrong, for whom, and how often.
 
     Args:
-        kind: `error` answers with `code`. `delay` waits `seconds` and goes on. `hang` never answers. `hold` waits
-            until it is released. `stale`: a list shows the world as it was `seconds` ago. `late`: a list misses what
-            is younger than `seconds`. `job_error`: the job fails when it should start, with `code` and `message`
-            (default: a stockout). `preempt`: a replica is lost `seconds` after the job began to run.
+        kind: `error` answers with `code`. `delay` waits `seconds` and goes on. `hang` never answers. `hold`
+            waits until it is released. `stale`: a list shows the world as it was `seconds` ago. `late`: a
+            list misses what is younger than `seconds`. `job_error`: the job fails when it should start, with
+            `code` and `message` (default: a stockout). `preempt`: a replica is lost `seconds` after the job
+            began to run.
         project: The project's id.
         method: The RPC, such as `CreateCustomJob`; `*` is any. Faults of jobs have no method.
         region: Only this region; None is any.
-        when: `before_commit` or `after_commit`, for the first four kinds. An answer that is lost after the job was
-            made is an `error` or a `hang` with `after_commit`.
+        when: `before_commit` or `after_commit`, for the first four kinds. An answer that is lost after the
+            job was made is an `error` or a `hang` with `after_commit`.
         code: Name of a gRPC status code.
         message: The status message.
         seconds: A duration.
         replica: Which replica is preempted.
-        details: For `error`: error details that go with it, as `QuotaFailure` violations, subject to description.
+        details: For `error`: error details that go with it, as `QuotaFailure` violations, subject to
+            description.
         display_name: Only jobs whose display name contains this.
         labels: Only jobs that carry these labels.
         skip: How many matches are let through first.
@@ -197,9 +200,16 @@ class FaultBook:
         return self._faults[fault_id]
 
     def take(self, phase: str, target: Target) -> ActiveFault | None:
-        """Returns the first fault that strikes the target in this phase, and uses it up by one; None for none."""
+        """Finds the fault that strikes a target, and uses it up by one.
+
+        Args:
+            phase: `before_commit`, `after_commit`, `view`, `provision` or `run`.
+            target: The request or the job.
+
+        Returns:
+            The first fault that matches; None if nothing goes wrong.
+        """
         for active in self._faults.values():
-            if active.fault.phase == phase and not active.used_up and target.matches(active.fault):
-                if active.strike():
-                    return active
+            if active.fault.phase == phase and target.matches(active.fault) and active.strike():
+                return active
         return None

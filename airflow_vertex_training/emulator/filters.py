@@ -1,14 +1,7 @@
-"""The filter language of Google's list methods, as far as jobs and log entries need it.
+"""Filters of list requests, applied to records: jobs and log entries.
 
-The grammar is that of https://google.aip.dev/160 (jobs) and of the Cloud Logging query language (log entries),
-https://cloud.google.com/logging/docs/view/logging-query-language, which share these rules:
-
-    expression: factor, joined by AND or by standing side by side
-    factor:     term, joined by OR: it binds *tighter* than AND
-    term:       NOT or `-`, then a restriction or an expression in parentheses
-    restriction: path, one of `= != < <= > >= :`, a value or a list `("a" OR "b")`
-
-Left out: functions, regular expressions (`=~`), and a bare word that searches all fields.
+A parsed filter is compiled against a kind of record into a plain function, and can be asked what it implies,
+so that a list looks only where a match can be.
 """
 
 from __future__ import annotations
@@ -18,21 +11,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from google.protobuf import timestamp_pb2
+
+from airflow_vertex_training.emulator.filter_grammar import (
+    And,
+    FilterError,
+    Node,
+    Not,
+    Or,
+    Restriction,
+    parse_tree,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Field", "Filter", "FilterError", "parse"]
-
-_MAX_DEPTH = 50
-_SPACE = re.compile(r"\s*")
-_SEGMENT = re.compile(r'[^\s()<>=!:"\',.]+|"(?:[^"\\]|\\.)*"')
-_OPERATOR = re.compile(r"<=|>=|!=|=|<|>|:")
-_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|[^\s()"\']+')
-_WORD = re.compile(r"[A-Za-z]+(?![\w.])")
-
-
-class FilterError(ValueError):
-    """A filter that can't be parsed, or that names an unknown field."""
+__all__ = ["Field", "Filter", "FilterError", "nanoseconds", "parse"]
 
 
 @dataclass(frozen=True)
@@ -51,35 +45,10 @@ class Field:
 
 
 @dataclass(frozen=True)
-class _Restriction:
-    path: str
-    operator: str
-    value: str
-
-
-@dataclass(frozen=True)
-class _Not:
-    node: _Node
-
-
-@dataclass(frozen=True)
-class _And:
-    nodes: tuple[_Node, ...]
-
-
-@dataclass(frozen=True)
-class _Or:
-    nodes: tuple[_Node, ...]
-
-
-_Node: TypeAlias = "_Restriction | _Not | _And | _Or"
-
-
-@dataclass(frozen=True)
 class Filter:
     """A parsed filter; the empty text is the one that matches everything."""
 
-    _node: _Node
+    _node: Node
 
     def compile(self, fields: Callable[[str], Field]) -> Callable[[Any], bool]:
         """Binds the filter to a kind of record.
@@ -116,145 +85,44 @@ def parse(text: str) -> Filter:
         text: The filter, as it comes in a request.
 
     Raises:
-        FilterError: The text is not in the grammar above; the message says where.
+        FilterError: The text is not in the grammar; the message says where.
     """
-    return Filter(_Parser(text).parse())
+    return Filter(parse_tree(text))
 
 
-class _Parser:
-    """Recursive descent, one method a grammar rule."""
+def nanoseconds(text: str) -> int:
+    """Reads a time: what `Field.parse` is for fields that hold one.
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._depth = 0
+    Args:
+        text: In RFC 3339, such as `2026-05-18T00:00:00Z`.
 
-    def parse(self) -> _Node:
-        node = self._expression() if self._peek() else _And(())
-        if self._peek():
-            raise self._error("unexpected")
-        return node
+    Returns:
+        Nanoseconds since 1970.
 
-    def _expression(self) -> _Node:
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise self._error("too many nested parentheses before")
-        nodes = [self._factor()]
-        while self._peek() not in ("", ")"):
-            self._take_word("AND")
-            nodes.append(self._factor())
-        self._depth -= 1
-        return nodes[0] if len(nodes) == 1 else _And(tuple(nodes))
-
-    def _factor(self) -> _Node:
-        nodes = [self._term()]
-        while self._take_word("OR"):
-            nodes.append(self._term())
-        return nodes[0] if len(nodes) == 1 else _Or(tuple(nodes))
-
-    def _term(self) -> _Node:
-        if self._take_word("NOT") or self._take("-"):
-            return _Not(self._simple())
-        return self._simple()
-
-    def _simple(self) -> _Node:
-        if self._take("("):
-            node = self._expression()
-            if not self._take(")"):
-                raise self._error("expected a closing parenthesis, got")
-            return node
-        return self._restriction()
-
-    def _restriction(self) -> _Node:
-        path = self._path()
-        operator = self._match(_OPERATOR)
-        if operator is None:
-            raise self._error(f"expected a comparison after {path!r}, got")
-        if self._peek() == "~":
-            raise self._error("regular expressions are not supported:")
-        if operator in "=:" and self._take("("):
-            nodes: list[_Node] = [_Restriction(path, operator, self._value())]
-            while self._take_word("OR"):
-                nodes.append(_Restriction(path, operator, self._value()))
-            if not self._take(")"):
-                raise self._error("expected OR or a closing parenthesis in a list of values, got")
-            return _Or(tuple(nodes))
-        return _Restriction(path, operator, self._value())
-
-    def _path(self) -> str:
-        if self._peek() and _WORD.match(self._text, self._at):
-            word = _WORD.match(self._text, self._at)
-            if word is not None and word[0] in ("AND", "OR", "NOT"):
-                raise self._error("expected a field, got")
-        segments = []
-        while True:
-            segment = self._match(_SEGMENT)
-            if segment is None:
-                raise self._error("expected a field, got")
-            segments.append(_unquoted(segment))
-            if not self._text.startswith(".", self._at):
-                return ".".join(segments)
-            self._at += 1
-
-    def _value(self) -> str:
-        value = self._match(_VALUE)
-        if value is None:
-            raise self._error("expected a value, got")
-        return _unquoted(value)
-
-    def _peek(self) -> str:
-        space = _SPACE.match(self._text, self._at)
-        self._at = space.end() if space else self._at
-        return self._text[self._at : self._at + 1]
-
-    def _take(self, character: str) -> bool:
-        if self._peek() != character:
-            return False
-        self._at += 1
-        return True
-
-    def _take_word(self, word: str) -> bool:
-        self._peek()
-        found = _WORD.match(self._text, self._at)
-        if found is None or found[0] != word:
-            return False
-        self._at = found.end()
-        return True
-
-    def _match(self, pattern: re.Pattern[str]) -> str | None:
-        self._peek()
-        found = pattern.match(self._text, self._at)
-        if found is None:
-            return None
-        self._at = found.end()
-        return found[0]
-
-    def _error(self, problem: str) -> FilterError:
-        rest = self._text[self._at :].strip()
-        return FilterError(
-            f"{problem} {rest[:40]!r} at position {self._at}" if rest else f"{problem} the end"
-        )
+    Raises:
+        ValueError: It is no such text.
+    """
+    timestamp = timestamp_pb2.Timestamp()
+    try:
+        timestamp.FromJsonString(text)
+    except ValueError:
+        raise ValueError(f'must be an RFC 3339 time such as "2026-05-18T00:00:00Z", got {text!r}') from None
+    return timestamp.ToNanoseconds()
 
 
-def _unquoted(token: str) -> str:
-    if token[0] in "\"'":
-        return re.sub(r"\\(.)", r"\1", token[1:-1])
-    return token
-
-
-def _compile(node: _Node, fields: Callable[[str], Field]) -> Callable[[Any], bool]:
-    if isinstance(node, _Restriction):
+def _compile(node: Node, fields: Callable[[str], Field]) -> Callable[[Any], bool]:
+    if isinstance(node, Restriction):
         return _compile_restriction(node, fields)
-    if isinstance(node, _Not):
+    if isinstance(node, Not):
         inner = _compile(node.node, fields)
         return lambda record: not inner(record)
     tests = [_compile(part, fields) for part in node.nodes]
-    if isinstance(node, _And):
+    if isinstance(node, And):
         return lambda record: all(test(record) for test in tests)
     return lambda record: any(test(record) for test in tests)
 
 
-def _compile_restriction(node: _Restriction, fields: Callable[[str], Field]) -> Callable[[Any], bool]:
+def _compile_restriction(node: Restriction, fields: Callable[[str], Field]) -> Callable[[Any], bool]:
     try:
         field = fields(node.path)
     except KeyError:
@@ -271,7 +139,7 @@ def _compile_restriction(node: _Restriction, fields: Callable[[str], Field]) -> 
 
 
 def _compile_has(read: Callable[[Any], Any], value: str) -> Callable[[Any], bool]:
-    """`:*` asks whether the field is there; a `*` elsewhere is a wildcard; other text is looked for inside."""
+    # `:*` asks whether the field is there; a `*` elsewhere is a wildcard; other text is looked for inside.
     if value == "*":
         return lambda record: read(record) not in (None, "")
     if "*" in value:
@@ -304,29 +172,29 @@ _COMPARISONS: dict[str, _Comparison] = {
 }
 
 
-def _possible(node: _Node, known: Mapping[str, str]) -> bool | None:
+def _possible(node: Node, known: Mapping[str, str]) -> bool | None:
     """Three-valued logic: None is "it depends on fields that are not known"."""
-    if isinstance(node, _Restriction):
+    if isinstance(node, Restriction):
         if node.path not in known or node.operator not in ("=", "!="):
             return None
         return (known[node.path] == node.value) is (node.operator == "=")
-    if isinstance(node, _Not):
+    if isinstance(node, Not):
         inner = _possible(node.node, known)
         return None if inner is None else not inner
     parts = [_possible(part, known) for part in node.nodes]
-    decisive = isinstance(node, _Or)
+    decisive = isinstance(node, Or)
     if decisive in parts:
         return decisive
     return None if None in parts else not decisive
 
 
-def _required(node: _Node, path: str) -> frozenset[str] | None:
-    if isinstance(node, _Restriction):
+def _required(node: Node, path: str) -> frozenset[str] | None:
+    if isinstance(node, Restriction):
         return frozenset([node.value]) if (node.path, node.operator) == (path, "=") else None
-    if isinstance(node, _Not):
+    if isinstance(node, Not):
         return None
     parts = [_required(part, path) for part in node.nodes]
-    if isinstance(node, _Or):
+    if isinstance(node, Or):
         return None if None in parts else frozenset().union(*[part for part in parts if part is not None])
     found = [part for part in parts if part is not None]
     return frozenset.intersection(*found) if found else None

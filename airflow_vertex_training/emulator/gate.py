@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.rpc import error_details_pb2
 
 from airflow_vertex_training.emulator.errors import ApiError
+from airflow_vertex_training.emulator.names import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from airflow_vertex_training.emulator.faults import ActiveFault, Fault, FaultBook, Target
+    from airflow_vertex_training.emulator.faults import Fault, FaultBook, Target
     from airflow_vertex_training.emulator.messages import Message
-    from airflow_vertex_training.emulator.names import Location, Projects
+    from airflow_vertex_training.emulator.names import Projects
     from airflow_vertex_training.emulator.quotas import Quota, Quotas
 
-__all__ = ["Call", "Gate"]
+__all__ = ["Call", "Context", "Gate", "rpc_handler"]
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
+
+_UNANSWERED = "CANCELLED"
+"""What a request counts as that has no answer, yet or because its client gave up."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +34,16 @@ class Call:
     """A request that has arrived.
 
     Args:
-        target: What faults look at; it names project, region and method.
         permission: What it takes, such as `aiplatform.customJobs.get`.
         quota: What it is charged to.
+        resolve: Says what the request is about; raises ApiError for a malformed name.
+        work: Does what is asked: the commit. It waits for nothing.
     """
 
-    target: Target
     permission: str
     quota: Quota
+    resolve: Callable[[], Target]
+    work: Callable[[Target], Message]
 
 
 class Gate:
@@ -69,46 +77,44 @@ class Gate:
         """Returns over how many different connections a project's requests have come."""
         return len(self._peers[project])
 
-    async def serve(
-        self,
-        call: Call,
-        location: Location,
-        work: Callable[[], Message],
-        context: grpc.aio.ServicerContext[Message, Message],
-    ) -> Message:
+    async def serve(self, call: Call, context: Context) -> Message:
         """Serves a request.
 
         Args:
             call: The request.
-            location: What it is about, with the project's id; for a denial's text.
-            work: Does what is asked: the commit. It doesn't wait for anything.
             context: gRPC's.
 
         Returns:
             The answer. Errors abort the RPC.
         """
-        target = call.target
-        counts, outcome = self._counts[target.project], "CANCELLED"
-        self._peers[target.project].add(context.peer())
-        counts[target.method, outcome] += 1
         try:
-            await self._strike(self._faults.take("before_commit", target))
-            self._projects.check(location, call.permission)
-            self._quotas.charge(
-                call.quota, target.project, target.region, self._projects.number(target.project)
-            )
-            answer = work()
-            await self._strike(self._faults.take("after_commit", target))
+            return await self._serve(call, context.peer())
+        except ApiError as error:
+            await context.abort(error.code, error.message, error.trailing_metadata())
+
+    async def _serve(self, call: Call, peer: str) -> Message:
+        target = call.resolve()
+        counts, outcome = self._counts[target.project], _UNANSWERED
+        self._peers[target.project].add(peer)
+        counts[target.method, _UNANSWERED] += 1
+        try:
+            await self._strike("before_commit", target)
+            self._projects.check(Location(target.project, target.region), call.permission)
+            consumer = self._projects.number(target.project)
+            self._quotas.charge(call.quota, target.project, target.region, consumer)
+            answer = call.work(target)
+            await self._strike("after_commit", target)
             outcome = "OK"
         except ApiError as error:
             outcome = error.code.name
-            await context.abort(error.code, error.message, error.trailing_metadata())
+            raise
         finally:
-            counts[target.method, "CANCELLED"] -= 1
+            counts[target.method, _UNANSWERED] -= 1
             counts[target.method, outcome] += 1
         return answer
 
-    async def _strike(self, active: ActiveFault | None) -> None:
+    async def _strike(self, phase: str, target: Target) -> None:
+        active = self._faults.take(phase, target)
         if active is None:
             return
         fault = active.fault
@@ -131,3 +137,20 @@ def _error_of(fault: Fault) -> ApiError:
         ]
         details.append(error_details_pb2.QuotaFailure(violations=violations))
     return ApiError(grpc.StatusCode[fault.code], fault.message or "Injected by a fault.", details)
+
+
+def rpc_handler(
+    method: Callable[[Message, Context], Awaitable[Message]], request: Message
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """Returns gRPC's handler for a method.
+
+    Args:
+        method: Answers a request.
+        request: The class of the requests.
+    """
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+        method,
+        request_deserializer=request.FromString,
+        response_serializer=lambda answer: answer.SerializeToString(),
+    )
+    return handler

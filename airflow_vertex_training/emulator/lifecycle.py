@@ -1,9 +1,9 @@
 """What becomes of a job: QUEUED, PENDING, RUNNING, and an end.
 
-Each job is one asyncio task that mostly sleeps, so thousands cost little. After a restart of the emulator (with a
-state file) every job goes on where it was: a queued or pending one waits out its time; a running one has lost its
-processes with the emulator, and gets new ones, as Vertex restarts workers after a fault of its infrastructure; its
-start time and its timeout stay. One that was being cancelled is CANCELLED.
+Each job is one asyncio task that mostly sleeps, so thousands cost little. After a restart of the emulator
+(with a state file) every job goes on where it was: a queued or pending one waits out its time; a running one
+has lost its processes with the emulator, and gets new ones, as Vertex restarts workers after a fault of its
+infrastructure; its start time and its timeout stay. One that was being cancelled is CANCELLED.
 """
 
 from __future__ import annotations
@@ -113,13 +113,13 @@ class Lifecycle:
         """Cancels a job. It is CANCELLED once its processes have ended.
 
         Raises:
-            ApiError: FAILED_PRECONDITION: the job has ended. Google documents nothing about that case; this is the
-                answer that takes a client more care.
+            ApiError: FAILED_PRECONDITION: the job has ended. Google documents nothing about that case; this
+                is the answer that takes a client more care.
         """
         if job.final:
             raise ApiError(
                 grpc.StatusCode.FAILED_PRECONDITION,
-                f"The CustomJob {job.message.name!r} can't be canceled: it is in state {job.state.name}.",
+                f"The CustomJob {job.message.name!r} can't be canceled: it is in state {job.state_name}.",
             )
         if job.state == JobState.JOB_STATE_CANCELLING:
             return
@@ -183,7 +183,7 @@ class Lifecycle:
         ran = (time.time_ns() - job.message.start_time.ToNanoseconds()) / 1e9
         whole_job = scheduling.restart_job_on_worker_restart and not scheduling.disable_retries
         run = self._runs[job] = Run(restart_job=whole_job)
-        preemptor = asyncio.create_task(self._preempt_on_request(job))
+        preemptor = asyncio.create_task(self._preempt_on_request(job, run))
         try:
             number = self._projects.number(job.location.project)
             await asyncio.wait_for(self._runner.run(job, run, number), allowed - ran)
@@ -203,14 +203,14 @@ class Lifecycle:
             with contextlib.suppress(asyncio.CancelledError):
                 await preemptor
 
-    async def _preempt_on_request(self, job: Job) -> None:
+    async def _preempt_on_request(self, job: Job, run: Run) -> None:
         while True:
             struck = self._faults.take("run", self._target(job))
             if struck is None:
                 return
             await asyncio.sleep(struck.fault.seconds)
-            while not self.preempt(job, struck.fault.replica):
-                await asyncio.sleep(0.02)  # the replica is being started, or restarted
+            await run.wait_started(struck.fault.replica)
+            run.preempt(struck.fault.replica)
 
     def _failure_text(self, job: Job, failure: ReplicaFailure) -> str:
         """Vertex's words, with its link to the log."""
@@ -225,14 +225,14 @@ class Lifecycle:
             f"To find out more about why your job exited please check the logs: {link}"
         )
 
-    def _finish(self, job: Job, state: JobState, code: int = 0, text: str = "") -> None:
+    def _finish(self, job: Job, state: int, code: int = 0, text: str = "") -> None:
         if state == JobState.JOB_STATE_SUCCEEDED:
             self._write(job, "Job completed successfully.")
         else:
             self._write(job, f"Job {'failed' if code != _CANCELLED else 'cancelled'}. {text}", "ERROR")
         self._enter(job, state, (code, text) if code else None)
 
-    def _enter(self, job: Job, state: JobState, error: tuple[int, str] | None = None) -> None:
+    def _enter(self, job: Job, state: int, error: tuple[int, str] | None = None) -> None:
         job.enter(state, error)
         self._store.save(job)
 

@@ -124,8 +124,8 @@ class LogBook:
     def write_line(self, project: str, job_id: str, task_name: str, line: str, severity: str) -> None:
         """Writes what a replica printed.
 
-        A line that is a JSON object with a `message` becomes the payload, and its `severity` counts, as on Vertex:
-        https://cloud.google.com/vertex-ai/docs/training/code-requirements#logs
+        A line that is a JSON object with a `message` becomes the payload, and its `severity` counts, as on
+        Vertex: https://cloud.google.com/vertex-ai/docs/training/code-requirements#logs
 
         Args:
             project: The project's id.

@@ -6,13 +6,10 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-import grpc
-from google.protobuf import timestamp_pb2
-
 from airflow_vertex_training.emulator import filters, quotas
-from airflow_vertex_training.emulator.errors import ApiError, invalid_argument
+from airflow_vertex_training.emulator.errors import invalid_argument
 from airflow_vertex_training.emulator.faults import FaultBook, Target
-from airflow_vertex_training.emulator.gate import Call, Gate
+from airflow_vertex_training.emulator.gate import Call, Context, Gate, rpc_handler
 from airflow_vertex_training.emulator.logbook import SEVERITIES, Entry, LogBook
 from airflow_vertex_training.emulator.messages import ListLogEntriesRequest, ListLogEntriesResponse, Message
 from airflow_vertex_training.emulator.names import Location, Projects
@@ -20,6 +17,8 @@ from airflow_vertex_training.emulator.paging import page_token, parse_page_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import grpc
 
 __all__ = ["LoggingServicer"]
 
@@ -30,8 +29,6 @@ _MAX_FILTER = 20_000
 
 _RESOURCE = re.compile(r"projects/([^/]+)(/locations/.+)?")
 _ORDERS = {"": False, "timestamp": False, "timestamp asc": False, "timestamp desc": True}
-
-_Context = grpc.aio.ServicerContext[Message, Message]
 
 
 class LoggingServicer:
@@ -52,47 +49,44 @@ class LoggingServicer:
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Returns gRPC's handlers by method name."""
-        handler = grpc.unary_unary_rpc_method_handler(
-            self.ListLogEntries,
-            request_deserializer=ListLogEntriesRequest.FromString,
-            response_serializer=lambda answer: answer.SerializeToString(),
-        )
-        return {"ListLogEntries": handler}
+        return {"ListLogEntries": rpc_handler(self.ListLogEntries, ListLogEntriesRequest)}
 
-    async def ListLogEntries(self, request: Message, context: _Context) -> Message:
+    async def ListLogEntries(self, request: Message, context: Context) -> Message:
         """Lists the entries of one project."""
-        try:
-            project = _project(request.resource_names)
-        except ApiError as error:
-            await context.abort(error.code, error.message, error.trailing_metadata())
-        location = self._projects.canonical(Location(project, ""))
-        target = Target(location.project, "", "ListLogEntries")
-        call = Call(target, "logging.logEntries.list", quotas.LOG_READS)
-        return await self._gate.serve(call, location, lambda: self._list(request, location, target), context)
 
-    def _list(self, request: Message, location: Location, target: Target) -> Message:
+        def resolve() -> Target:
+            location = self._projects.canonical(Location(_project(request.resource_names), ""))
+            return Target(location.project, "", "ListLogEntries")
+
+        def list_entries(target: Target) -> Message:
+            return self._list(request, target)
+
+        call = Call("logging.logEntries.list", quotas.LOG_READS, resolve, list_entries)
+        return await self._gate.serve(call, context)
+
+    def _list(self, request: Message, target: Target) -> Message:
         if request.order_by not in _ORDERS:
             problem = f"must be `timestamp asc` or `timestamp desc`, got {request.order_by!r}"
             raise invalid_argument([("order_by", problem)])
         if not 0 <= request.page_size <= _MAX_PAGE_SIZE:
             raise invalid_argument([("page_size", f"must be 0 to {_MAX_PAGE_SIZE}, got {request.page_size}")])
         size = request.page_size or _DEFAULT_PAGE_SIZE
-        question = f"{location.project} {request.order_by} {request.filter}"
+        question = f"{target.project} {request.order_by} {request.filter}"
         after = parse_page_token(request.page_token, question)
-        entries = self._matching(request.filter, location.project, target)
+        entries = self._matching(request.filter, target)
         if _ORDERS[request.order_by]:
             entries.reverse()
             if after is not None:
                 entries = [entry for entry in entries if entry.sequence < after]
         elif after is not None:
             entries = [entry for entry in entries if entry.sequence > after]
-        name = self._projects.answered(location).project
+        name = self._projects.answered(Location(target.project, "")).project
         response = ListLogEntriesResponse(entries=[entry.to_message(name) for entry in entries[:size]])
         if len(entries) > size:
             response.next_page_token = page_token(entries[size - 1].sequence, question)
         return response
 
-    def _matching(self, text: str, project: str, target: Target) -> list[Entry]:
+    def _matching(self, text: str, target: Target) -> list[Entry]:
         if len(text) > _MAX_FILTER:
             raise invalid_argument(
                 [("filter", f"must be at most {_MAX_FILTER} characters long, got {len(text)}")]
@@ -102,7 +96,9 @@ class LoggingServicer:
             matches = parsed.compile(_entry_field)
         except filters.FilterError as error:
             raise invalid_argument([("filter", f"Unparseable filter: {error}")]) from error
-        entries: Iterable[Entry] = self._log.of_project(project, parsed.required("resource.labels.job_id"))
+        entries: Iterable[Entry] = self._log.of_project(
+            target.project, parsed.required("resource.labels.job_id")
+        )
         late = self._faults.take("view", target)
         if late is not None:
             then = time.time_ns() - int(late.fault.seconds * 1e9)
@@ -124,22 +120,13 @@ def _severity(text: str) -> int:
     return SEVERITIES[text]
 
 
-def _nanoseconds(text: str) -> int:
-    timestamp = timestamp_pb2.Timestamp()
-    try:
-        timestamp.FromJsonString(text)
-    except ValueError:
-        raise ValueError(f'must be an RFC 3339 time such as "2026-05-18T00:00:00Z", got {text!r}') from None
-    return int(timestamp.ToNanoseconds())
-
-
 _ORDERED = "= != < <= > >="
 _ENTRY_FIELDS = {
     "resource.type": filters.Field(lambda _: "ml_job"),
     "resource.labels.job_id": filters.Field(lambda entry: entry.job_id),
     "resource.labels.task_name": filters.Field(lambda entry: entry.task_name),
     "resource.labels.project_id": filters.Field(lambda entry: entry.project),
-    "timestamp": filters.Field(lambda entry: entry.nanoseconds, _nanoseconds, _ORDERED),
+    "timestamp": filters.Field(lambda entry: entry.nanoseconds, filters.nanoseconds, _ORDERED),
     "severity": filters.Field(lambda entry: entry.severity, _severity, _ORDERED),
     "insertId": filters.Field(lambda entry: entry.insert_id, operators=_ORDERED),
     "jsonPayload.message": filters.Field(lambda entry: None if entry.is_text else entry.text),

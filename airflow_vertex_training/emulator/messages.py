@@ -1,7 +1,7 @@
 """Google's message types as plain protobuf classes.
 
-The generated proto-plus wrappers cost a conversion at each access; a server that lists thousands of jobs works on
-the messages below them. `X.pb()` gives the class under the wrapper.
+The generated proto-plus wrappers cost a conversion at each access; a server that lists thousands of jobs
+works on the messages below them. `X.pb()` gives the class under the wrapper.
 """
 
 from __future__ import annotations
@@ -25,4 +25,4 @@ LogEntry: Any = log_entry.LogEntry.pb()
 ListLogEntriesRequest: Any = logging.ListLogEntriesRequest.pb()
 ListLogEntriesResponse: Any = logging.ListLogEntriesResponse.pb()
 
-JobState = job_state.JobState
+JobState: Any = job_state.JobState

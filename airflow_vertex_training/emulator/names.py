@@ -17,14 +17,50 @@ _JOB = re.compile(r"projects/([^/]+)/locations/([^/]+)/customJobs/([^/]+)")
 
 # https://cloud.google.com/vertex-ai/docs/general/locations
 _REGIONS = frozenset(
-    """
-    africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1 asia-south2
-    asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 europe-central2 europe-north1
-    europe-north2 europe-southwest1 europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8
-    europe-west9 europe-west12 me-central1 me-central2 me-west1 northamerica-northeast1 northamerica-northeast2
-    southamerica-east1 southamerica-west1 us-central1 us-east1 us-east4 us-east5 us-east7 us-south1 us-west1
-    us-west2 us-west3 us-west4 us-west8
-    """.split()
+    {
+        "africa-south1",
+        "asia-east1",
+        "asia-east2",
+        "asia-northeast1",
+        "asia-northeast2",
+        "asia-northeast3",
+        "asia-south1",
+        "asia-south2",
+        "asia-southeast1",
+        "asia-southeast2",
+        "australia-southeast1",
+        "australia-southeast2",
+        "europe-central2",
+        "europe-north1",
+        "europe-north2",
+        "europe-southwest1",
+        "europe-west1",
+        "europe-west2",
+        "europe-west3",
+        "europe-west4",
+        "europe-west6",
+        "europe-west8",
+        "europe-west9",
+        "europe-west12",
+        "me-central1",
+        "me-central2",
+        "me-west1",
+        "northamerica-northeast1",
+        "northamerica-northeast2",
+        "southamerica-east1",
+        "southamerica-west1",
+        "us-central1",
+        "us-east1",
+        "us-east4",
+        "us-east5",
+        "us-east7",
+        "us-south1",
+        "us-west1",
+        "us-west2",
+        "us-west3",
+        "us-west4",
+        "us-west8",
+    }
 )
 
 
@@ -49,11 +85,11 @@ class JobName(NamedTuple):
 
 
 class Projects:
-    """Which project is meant by an id or a number, which may be used, and what Vertex calls it in its answers.
+    """Ids and numbers of projects, which of them may be used, and what answers call them.
 
     Args:
-        numbers: Project numbers by id. The names in answers have the number; a project that is not in here keeps
-            the id that the client used.
+        numbers: Project numbers by id. The names in answers have the number; a project that is not in here
+            keeps the id that the client used.
         permitted: The ids that the caller may use; None permits all.
     """
 
@@ -131,7 +167,7 @@ def parse_job_name(name: str) -> JobName:
 
 
 def _checked(location: Location, field: str) -> Location:
-    """Vertex says this when a region's endpoint is asked for another location; here every region is served."""
+    # These are Vertex's words when a region's endpoint is asked for another location.
     if location.region not in _REGIONS:
         problem = (
             f"The provided location ID doesn't match the endpoint. There is no region {location.region!r}."

@@ -92,8 +92,8 @@ def launch(*arguments: str, timeout: float = 60.0) -> EmulatorProcess:
     It ends by itself when this process does, however that ends.
 
     Args:
-        *arguments: Of the command line, such as `--queue-seconds`, `0`. Port and control port are free ones unless
-            they are given.
+        *arguments: Of the command line, such as `--queue-seconds`, `0`. Port and control port are free ones
+            unless they are given.
         timeout: How long the start may take, in seconds; Google's message types alone take some.
 
     Returns:

@@ -78,7 +78,23 @@ class Run:
     """
 
     restart_job: bool = False
-    machines: dict[str, _Machine] = field(default_factory=dict)
+    _machines: dict[str, _Machine] = field(default_factory=dict)
+    _started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def enter(self, replica: str, machine: _Machine) -> None:
+        """Notes that a replica has been started."""
+        self._machines[replica] = machine
+        self._started.set()
+        self._started = asyncio.Event()
+
+    def leave(self, replica: str) -> None:
+        """Notes that a replica has ended."""
+        del self._machines[replica]
+
+    async def wait_started(self, replica: str) -> None:
+        """Waits until a replica is at work."""
+        while replica not in self._machines:
+            await self._started.wait()
 
     def preempt(self, replica: str) -> bool:
         """Kills a replica as a fault of the infrastructure does; the runner starts it again.
@@ -89,9 +105,9 @@ class Run:
         Returns:
             Whether there was such a process.
         """
-        if replica not in self.machines:
+        if replica not in self._machines:
             return False
-        for name, machine in self.machines.items():
+        for name, machine in self._machines.items():
             if name == replica or self.restart_job:
                 machine.preempted = True
                 _signal_group(machine.process.pid, signal.SIGKILL)
@@ -128,8 +144,8 @@ class Runner:
     async def run(self, job: Job, run: Run, project_number: str) -> None:
         """Runs a job to its end. When it is cancelled, it ends the processes first.
 
-        The chief's end is the job's end, as on Vertex: the other replicas are ended then. If another replica fails
-        before, the job has failed too.
+        The chief's end is the job's end, as on Vertex: the other replicas are ended then. If another replica
+        fails before, the job has failed too.
 
         Args:
             job: The job.
@@ -164,11 +180,11 @@ class Runner:
     async def _replica(self, job: Job, run: Run, replica: Replica, variables: Mapping[str, str]) -> None:
         for _ in range(1 + _MAX_RESTARTS):
             machine = await self._start(job, replica, variables)
-            run.machines[replica.name] = machine
+            run.enter(replica.name, machine)
             try:
                 status = await machine.process.wait()
             finally:
-                del run.machines[replica.name]
+                run.leave(replica.name)
                 await self._end(machine)
             if not machine.preempted:
                 break
@@ -209,7 +225,7 @@ class Runner:
         return _Machine(process, folder, readers)
 
     async def _end(self, machine: _Machine) -> None:
-        """Ends what is left of a replica: SIGTERM, some time, SIGKILL; as a container ends with its first process."""
+        """Ends what is left of a replica, as a container ends with its first process."""
         group = machine.process.pid
         try:
             if machine.process.returncode is None:
@@ -257,7 +273,7 @@ class Runner:
 
 
 async def _simulate(chief: Replica) -> None:
-    """Runs no process: `args` are the seconds it takes and the exit status, for tests of thousands of jobs."""
+    """Runs no process; `args` are the seconds that it takes and the exit status."""
     seconds, status = [*chief.container.args, "0"][:2]
     await asyncio.sleep(float(seconds))
     if status != "0":

@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2, field_mask_pb2, timestamp_pb2
+from google.longrunning import operations_pb2  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2, field_mask_pb2
 
 from airflow_vertex_training.emulator import filters, quotas
 from airflow_vertex_training.emulator.errors import ApiError, invalid_argument
 from airflow_vertex_training.emulator.faults import Target
-from airflow_vertex_training.emulator.gate import Call, Gate
+from airflow_vertex_training.emulator.gate import Call, Context, Gate, rpc_handler
 from airflow_vertex_training.emulator.messages import (
     CancelCustomJobRequest,
     CreateCustomJobRequest,
@@ -41,8 +41,6 @@ __all__ = ["JobServicer"]
 
 _MAX_PAGE_SIZE = 100
 """Google doesn't say what Vertex's is; clients are to follow the token."""
-
-_Context = grpc.aio.ServicerContext[Message, Message]
 
 
 class JobServicer:
@@ -75,87 +73,110 @@ class JobServicer:
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Returns gRPC's handlers by method name."""
-        methods = {
-            "CreateCustomJob": (self.CreateCustomJob, CreateCustomJobRequest),
-            "GetCustomJob": (self.GetCustomJob, GetCustomJobRequest),
-            "ListCustomJobs": (self.ListCustomJobs, ListCustomJobsRequest),
-            "CancelCustomJob": (self.CancelCustomJob, CancelCustomJobRequest),
-            "DeleteCustomJob": (self.DeleteCustomJob, DeleteCustomJobRequest),
-        }
         return {
-            name: grpc.unary_unary_rpc_method_handler(
-                method,
-                request_deserializer=request.FromString,
-                response_serializer=lambda answer: answer.SerializeToString(),
-            )
-            for name, (method, request) in methods.items()
+            "CreateCustomJob": rpc_handler(self.CreateCustomJob, CreateCustomJobRequest),
+            "GetCustomJob": rpc_handler(self.GetCustomJob, GetCustomJobRequest),
+            "ListCustomJobs": rpc_handler(self.ListCustomJobs, ListCustomJobsRequest),
+            "CancelCustomJob": rpc_handler(self.CancelCustomJob, CancelCustomJobRequest),
+            "DeleteCustomJob": rpc_handler(self.DeleteCustomJob, DeleteCustomJobRequest),
         }
 
-    async def CreateCustomJob(self, request: Message, context: _Context) -> Message:
+    async def CreateCustomJob(self, request: Message, context: Context) -> Message:
         """Makes a job."""
 
-        def create() -> Message:
+        def resolve() -> Target:
+            location = self._projects.canonical(parse_parent(request.parent))
+            return _target("CreateCustomJob", location, request.custom_job)
+
+        def create(target: Target) -> Message:
             check_custom_job(request.custom_job)
-            (job,) = self._lifecycle.create(location, [request.custom_job])
+            (job,) = self._lifecycle.create(Location(target.project, target.region), [request.custom_job])
             return job.message
 
-        location = await self._location(request.parent, context)
-        target = self._target(location, "CreateCustomJob", request.custom_job)
-        call = Call(target, "aiplatform.customJobs.create", quotas.SUBMISSIONS)
-        return await self._gate.serve(call, location, create, context)
+        call = Call("aiplatform.customJobs.create", quotas.SUBMISSIONS, resolve, create)
+        return await self._gate.serve(call, context)
 
-    async def GetCustomJob(self, request: Message, context: _Context) -> Message:
+    async def ListCustomJobs(self, request: Message, context: Context) -> Message:
+        """Lists a location's jobs, newest first."""
+
+        def resolve() -> Target:
+            return _target("ListCustomJobs", self._projects.canonical(parse_parent(request.parent)))
+
+        def list_jobs(target: Target) -> Message:
+            return self._list(request, target)
+
+        call = Call("aiplatform.customJobs.list", quotas.RESOURCE_REQUESTS, resolve, list_jobs)
+        return await self._gate.serve(call, context)
+
+    async def GetCustomJob(self, request: Message, context: Context) -> Message:
         """Returns a job."""
 
         def get(job: Job) -> Message:
             return job.message
 
-        return await self._serve_job("GetCustomJob", "get", request.name, get, context)
+        return await self._serve_job("GetCustomJob", "aiplatform.customJobs.get", request.name, get, context)
 
-    async def CancelCustomJob(self, request: Message, context: _Context) -> Message:
+    async def CancelCustomJob(self, request: Message, context: Context) -> Message:
         """Starts cancelling a job."""
 
         def cancel(job: Job) -> Message:
             self._lifecycle.cancel(job)
             return empty_pb2.Empty()
 
-        return await self._serve_job("CancelCustomJob", "cancel", request.name, cancel, context)
+        permission = "aiplatform.customJobs.cancel"
+        return await self._serve_job("CancelCustomJob", permission, request.name, cancel, context)
 
-    async def DeleteCustomJob(self, request: Message, context: _Context) -> Message:
+    async def DeleteCustomJob(self, request: Message, context: Context) -> Message:
         """Deletes a job that has ended; the operation that it returns is done at once."""
 
         def delete(job: Job) -> Message:
             if not job.final:
                 raise ApiError(
                     grpc.StatusCode.FAILED_PRECONDITION,
-                    f"The CustomJob {job.message.name!r} can't be deleted: it is in state {job.state.name}. "
+                    f"The CustomJob {job.message.name!r} can't be deleted: it is in state {job.state_name}. "
                     "Cancel it first.",
                 )
             self._store.remove(job)
             self._log.forget(job.location.project, job.job_id)
-            operation = operations_pb2.Operation(
-                name=f"{self._projects.answered(job.location)}/operations/{job.job_id}", done=True
-            )
+            name = f"{self._projects.answered(job.location)}/operations/{job.job_id}"
+            operation = operations_pb2.Operation(name=name, done=True)
             operation.response.Pack(empty_pb2.Empty())
             return operation
 
-        return await self._serve_job("DeleteCustomJob", "delete", request.name, delete, context)
+        permission = "aiplatform.customJobs.delete"
+        return await self._serve_job("DeleteCustomJob", permission, request.name, delete, context)
 
-    async def ListCustomJobs(self, request: Message, context: _Context) -> Message:
-        """Lists a location's jobs, newest first."""
-        location = await self._location(request.parent, context)
-        target = self._target(location, "ListCustomJobs", None)
-        call = Call(target, "aiplatform.customJobs.list", quotas.RESOURCE_REQUESTS)
-        return await self._gate.serve(call, location, lambda: self._list(request, location, target), context)
+    async def _serve_job(
+        self, method: str, permission: str, text: str, work: Callable[[Job], Message], context: Context
+    ) -> Message:
+        """Serves a request about one job."""
 
-    def _list(self, request: Message, location: Location, target: Target) -> Message:
+        def find() -> Job | None:
+            name = parse_job_name(text)
+            return self._store.get(JobName(self._projects.canonical(name.location), name.job_id))
+
+        def resolve() -> Target:
+            job = find()
+            location = self._projects.canonical(parse_job_name(text).location)
+            return _target(method, location, job.message if job else None)
+
+        def find_and_work(_: Target) -> Message:
+            job = find()
+            if job is None:
+                raise ApiError(grpc.StatusCode.NOT_FOUND, f"The CustomJob does not exist: {text}")
+            return work(job)
+
+        call = Call(permission, quotas.RESOURCE_REQUESTS, resolve, find_and_work)
+        return await self._gate.serve(call, context)
+
+    def _list(self, request: Message, target: Target) -> Message:
         if request.page_size < 0:
             raise invalid_argument([("page_size", f"Must be 0 or more, got {request.page_size}.")])
         size = min(request.page_size or _MAX_PAGE_SIZE, _MAX_PAGE_SIZE)
         question = f"{request.parent} {request.filter}"
         before = parse_page_token(request.page_token, question)
         shown = _masked(request.read_mask)
-        found = self._matching(request.filter, location, target)
+        found = self._matching(request.filter, target)
         if before is not None:
             found = itertools.dropwhile(lambda pair: pair[0] >= before, found)
         page = list(itertools.islice(found, size + 1))
@@ -164,13 +185,14 @@ class JobServicer:
             response.next_page_token = page_token(page[size - 1][0], question)
         return response
 
-    def _matching(self, text: str, location: Location, target: Target) -> Iterator[tuple[int, Message]]:
+    def _matching(self, text: str, target: Target) -> Iterator[tuple[int, Message]]:
         """Goes through the jobs that a filter lets through, with their sequence numbers."""
         try:
             parsed = filters.parse(text)
             matches = parsed.compile(_job_field)
         except filters.FilterError as error:
             raise invalid_argument([("filter", f"Invalid filter: {error}.")]) from error
+        location = Location(target.project, target.region)
         view = self._faults.take("view", target)
         if view is not None:
             then = time.time_ns() - int(view.fault.seconds * 1e9)
@@ -183,37 +205,11 @@ class JobServicer:
         jobs = self._store.newest_first(location, active_only=not final_wanted)
         return ((job.sequence, job.message) for job in jobs if matches(job.message))
 
-    async def _serve_job(
-        self, method: str, verb: str, text: str, work: Callable[[Job], Message], context: _Context
-    ) -> Message:
-        """Serves a request about one job."""
 
-        def look_up_and_work() -> Message:
-            job = self._store.get(name)
-            if job is None:
-                raise ApiError(grpc.StatusCode.NOT_FOUND, f"The CustomJob does not exist: {text}")
-            return work(job)
-
-        try:
-            name = parse_job_name(text)
-        except ApiError as error:
-            await context.abort(error.code, error.message, error.trailing_metadata())
-        name = JobName(self._projects.canonical(name.location), name.job_id)
-        job = self._store.get(name)
-        target = self._target(name.location, method, job.message if job else None)
-        call = Call(target, f"aiplatform.customJobs.{verb}", quotas.RESOURCE_REQUESTS)
-        return await self._gate.serve(call, name.location, look_up_and_work, context)
-
-    async def _location(self, parent: str, context: _Context) -> Location:
-        try:
-            return self._projects.canonical(parse_parent(parent))
-        except ApiError as error:
-            await context.abort(error.code, error.message, error.trailing_metadata())
-
-    def _target(self, location: Location, method: str, job: Message | None) -> Target:
-        if job is None:
-            return Target(location.project, location.region, method)
-        return Target(location.project, location.region, method, job.display_name, dict(job.labels))
+def _target(method: str, location: Location, job: Message | None = None) -> Target:
+    if job is None:
+        return Target(location.project, location.region, method)
+    return Target(location.project, location.region, method, job.display_name, dict(job.labels))
 
 
 def _state(text: str) -> int:
@@ -223,20 +219,11 @@ def _state(text: str) -> int:
         raise ValueError(f"must be a JobState such as JOB_STATE_RUNNING, got {text!r}") from None
 
 
-def _nanoseconds(text: str) -> int:
-    timestamp = timestamp_pb2.Timestamp()
-    try:
-        timestamp.FromJsonString(text)
-    except ValueError:
-        raise ValueError(f'must be an RFC 3339 time such as "2026-05-18T00:00:00Z", got {text!r}') from None
-    return int(timestamp.ToNanoseconds())
-
-
 def _time_field(name: str) -> filters.Field:
     def read(job: Message) -> int | None:
         return getattr(job, name).ToNanoseconds() if job.HasField(name) else None
 
-    return filters.Field(read, _nanoseconds, "= != < <= > >=")
+    return filters.Field(read, filters.nanoseconds, "= != < <= > >=")
 
 
 _JOB_FIELDS = {
@@ -260,9 +247,9 @@ def _masked(mask: Message) -> Callable[[Message], Message]:
     """Returns a function that shows of a job what a read mask names; all for an empty mask or `*`."""
     if not mask.paths or list(mask.paths) == ["*"]:
         return lambda message: message
-    wrong = [path for path in mask.paths if not mask_path_is_known(path)]
-    if wrong:
-        raise invalid_argument([("read_mask", f"Unknown field {path!r} of CustomJob.") for path in wrong])
+    for path in mask.paths:
+        if not field_mask_pb2.FieldMask(paths=[path]).IsValidForDescriptor(CustomJob.DESCRIPTOR):
+            raise invalid_argument([("read_mask", f"Unknown field {path!r} of CustomJob.")])
 
     def show(message: Message) -> Message:
         shown = CustomJob()
@@ -270,8 +257,3 @@ def _masked(mask: Message) -> Callable[[Message], Message]:
         return shown
 
     return show
-
-
-def mask_path_is_known(path: str) -> bool:
-    """Says whether a field path leads somewhere in a `CustomJob`."""
-    return bool(field_mask_pb2.FieldMask(paths=[path]).IsValidForDescriptor(CustomJob.DESCRIPTOR))

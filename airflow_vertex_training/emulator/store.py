@@ -1,6 +1,7 @@
 """The jobs, in memory for speed and in SQLite so that they survive a restart.
 
-Without a file the same code writes to a database in memory: one path, so that what the tests use is what is kept.
+Without a file the same code writes to a database in memory: one path, so that what the tests use is what is
+kept.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def open_database(path: Path | None) -> sqlite3.Connection:
     """
     try:
         database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        # Every statement commits by itself. That outlives a killed process, which is what is promised; to outlive
-        # a machine that loses power would cost an fsync a statement.
+        # Every statement commits by itself. That outlives a killed process, which is what is promised; to
+        # outlive a machine that loses power would cost an fsync a statement.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")
         database.executescript(_SCHEMA)
@@ -94,16 +95,21 @@ class Job:
         return JobName(self.location, self.job_id)
 
     @property
-    def state(self) -> JobState:
-        """The state that it is in."""
-        return JobState(self.message.state)
+    def state(self) -> int:
+        """The `JobState` that it is in."""
+        return int(self.message.state)
+
+    @property
+    def state_name(self) -> str:
+        """Its state as text, such as `JOB_STATE_RUNNING`."""
+        return str(JobState(self.message.state).name)
 
     @property
     def final(self) -> bool:
         """Whether it has ended."""
         return self.message.state in FINAL_STATES
 
-    def enter(self, state: JobState, error: tuple[int, str] | None = None) -> None:
+    def enter(self, state: int, error: tuple[int, str] | None = None) -> None:
         """Sets a state and the times that Vertex sets with it.
 
         Args:
@@ -194,7 +200,8 @@ class JobStore:
 
         Args:
             location: The location, with the project's id.
-            active_only: Leave out jobs that have ended. A project's ended jobs pile up, so it is much quicker.
+            active_only: Leave out jobs that have ended. A project's ended jobs pile up, so it is much
+                quicker.
         """
         return reversed(((self._active if active_only else self._jobs).get(location) or {}).values())
 

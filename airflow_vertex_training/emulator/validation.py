@@ -1,7 +1,8 @@
 """Which custom jobs are refused at create, and in which words.
 
-The rules are those of the API reference, https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec and
-its neighbours; where Vertex's exact words are not public, the text says the rule.
+The rules are those of the API reference,
+https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec and its neighbours; where Vertex's
+exact words are not public, the text says the rule.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ __all__ = ["check_custom_job"]
 _MAX_DISPLAY_NAME = 128
 _MAX_LABELS = 64
 _MAX_LABEL = 63
+_LABEL_RULE = (
+    "Label keys and values can only contain lowercase letters, numbers, dashes and underscores, and be at "
+    f"most {_MAX_LABEL} characters long. Keys must start with a letter."
+)
 _MAX_ENV = 100
 _MAX_POOLS = 4
 _MAX_TIMEOUT_DAYS = 7
@@ -55,10 +60,9 @@ def _display_name(job: Message) -> Iterator[tuple[str, str]]:
     if not job.display_name:
         yield "custom_job.display_name", "Required field is not set."
     elif len(job.display_name) > _MAX_DISPLAY_NAME:
-        yield (
-            "custom_job.display_name",
-            f"The display name must be at most {_MAX_DISPLAY_NAME} characters long, got {len(job.display_name)}.",
-        )
+        length = len(job.display_name)
+        problem = f"The display name must be at most {_MAX_DISPLAY_NAME} characters long, got {length}."
+        yield "custom_job.display_name", problem
 
 
 def _labels(job: Message) -> Iterator[tuple[str, str]]:
@@ -67,11 +71,7 @@ def _labels(job: Message) -> Iterator[tuple[str, str]]:
         yield field, f"At most {_MAX_LABELS} labels are allowed, got {len(job.labels)}."
     for key, value in sorted(job.labels.items()):
         if not (_is_label(key) and key[:1].isalpha() and _is_label(value)):
-            yield (
-                field,
-                "Label keys and values can only contain lowercase letters, numbers, dashes and underscores, and be "
-                f"at most {_MAX_LABEL} characters long. Keys must start with a letter. Got {key!r}: {value!r}.",
-            )
+            yield field, f"{_LABEL_RULE} Got {key!r}: {value!r}."
 
 
 def _is_label(text: str) -> bool:
@@ -99,10 +99,8 @@ def _spec(spec: Message) -> Iterator[tuple[str, str]]:
     yield from _scheduling(spec, f"{field}.scheduling")
     output = spec.base_output_directory.output_uri_prefix
     if spec.HasField("base_output_directory") and _BUCKET.fullmatch(output) is None:
-        yield (
-            f"{field}.base_output_directory.output_uri_prefix",
-            f"Must be a Cloud Storage URI gs://BUCKET/PATH (the emulator also takes file:///PATH), got {output!r}.",
-        )
+        problem = "Must be gs://BUCKET/PATH (the emulator also takes file:///PATH)"
+        yield f"{field}.base_output_directory.output_uri_prefix", f"{problem}, got {output!r}."
     if spec.network and _NETWORK.fullmatch(spec.network) is None:
         yield f"{field}.network", f"Must be projects/PROJECT/global/networks/NAME, got {spec.network!r}."
     if spec.network and spec.HasField("psc_interface_config"):
@@ -115,13 +113,10 @@ def _pool(pool: Message, field: str, *, chief: bool) -> Iterator[tuple[str, str]
         yield f"{field}.replica_count", f"Must be 1 for the first worker pool, got {pool.replica_count}."
     elif pool.replica_count < 1:
         yield f"{field}.replica_count", f"Must be 1 or more, got {pool.replica_count}."
-    if pool.HasField("disk_spec") and pool.disk_spec.boot_disk_type not in ("", "pd-ssd", "pd-standard"):
-        # Newer machines boot from hyperdisks, so those pass too.
-        if not pool.disk_spec.boot_disk_type.startswith("hyperdisk-"):
-            yield (
-                f"{field}.disk_spec.boot_disk_type",
-                f"Must be pd-ssd, pd-standard or a hyperdisk type, got {pool.disk_spec.boot_disk_type!r}.",
-            )
+    disk = pool.disk_spec.boot_disk_type
+    if not disk.startswith("hyperdisk-") and disk not in ("", "pd-ssd", "pd-standard"):
+        problem = f"Must be pd-ssd, pd-standard or a hyperdisk type, got {disk!r}."
+        yield f"{field}.disk_spec.boot_disk_type", problem
     if not pool.HasField("container_spec"):
         yield (
             f"{field}.container_spec",
@@ -150,11 +145,11 @@ def _container(container: Message, field: str) -> Iterator[tuple[str, str]]:
     if not container.image_uri:
         yield f"{field}.image_uri", "Required field is not set."
     if not container.command and not container.args:
-        yield (
-            f"{field}.command",
+        problem = (
             "Is not set. The emulator runs commands, not images: it can't know the entry point of "
-            f"{container.image_uri!r}, so the command has to be in the request.",
+            f"{container.image_uri!r}, so the command has to be in the request."
         )
+        yield f"{field}.command", problem
     if len(container.env) > _MAX_ENV:
         yield (
             f"{field}.env",

@@ -1,10 +1,11 @@
 """Ends the process groups that an emulator leaves behind when it is killed.
 
-A process that gets SIGKILL can clean up nothing, and its jobs would train on for ever. So the emulator starts this
-module as a process of its own and tells it, line by line on its standard input, which process groups run (`+PGID`)
-and which have ended (`-PGID`). The end of the input means that the emulator is gone: what still runs gets SIGKILL.
-The kernel closes a dead process's pipes, so this works on every POSIX system, and it ends whole groups, which
-Linux's parent-death signal doesn't. What it can't cover is the moment between a group's start and its line here.
+A process that gets SIGKILL can clean up nothing, and its jobs would train on for ever. So the emulator starts
+this module as a process of its own and tells it, line by line on its standard input, which process groups run
+(`+PGID`) and which have ended (`-PGID`). The end of the input means that the emulator is gone: what still
+runs gets SIGKILL. The kernel closes a dead process's pipes, so this works on every POSIX system, and it ends
+whole groups, which Linux's parent-death signal doesn't. What it can't cover is the moment between a group's
+start and its line here.
 """
 
 from __future__ import annotations
