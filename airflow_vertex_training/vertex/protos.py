@@ -72,6 +72,7 @@ def to_snapshot(custom_job: Any) -> JobSnapshot:
         create_time=to_datetime(job.create_time) if job.HasField("create_time") else None,
         start_time=to_datetime(job.start_time) if job.HasField("start_time") else None,
         end_time=to_datetime(job.end_time) if job.HasField("end_time") else None,
+        update_time=to_datetime(job.update_time) if job.HasField("update_time") else None,
         error_code=job.error.code if has_error else None,
         error_message=job.error.message if has_error else "",
         base_output_directory=job.job_spec.base_output_directory.output_uri_prefix,
@@ -109,8 +110,8 @@ def _worker_pool(job: TrainingJob) -> aiplatform_v1.WorkerPoolSpec:
     )
 
 
-def _accelerator(name: str) -> int:
-    known = {each.name: each.value for each in _values(aiplatform_v1.AcceleratorType) if each.value}
+def _accelerator(name: str) -> Any:
+    known = {each.name: each for each in _values(aiplatform_v1.AcceleratorType) if each.value}
     if name not in known:
         raise InvalidJobError("accelerator_type", f"{name!r} is not known; one of {', '.join(known)}")
     return known[name]

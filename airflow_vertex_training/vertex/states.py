@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
 # A paused job can be resumed, and UNSPECIFIED is what an older client reads of a state that it
 # does not know: neither is an end, so the job is waited for.
@@ -35,6 +35,8 @@ FAILED = frozenset({"JOB_STATE_FAILED", "JOB_STATE_EXPIRED", "JOB_STATE_PARTIALL
 CANCELLED = frozenset({"JOB_STATE_CANCELLED"})
 FINAL = SUCCEEDED | FAILED | CANCELLED
 
+_TIMES = ("create_time", "start_time", "end_time")
+
 CANCELLING = "JOB_STATE_CANCELLING"
 RUNNING = "JOB_STATE_RUNNING"
 
@@ -54,6 +56,7 @@ class JobSnapshot:
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    update_time: datetime | None = None
     error_code: int | None = None
     error_message: str = ""
     base_output_directory: str = ""
@@ -67,10 +70,16 @@ class JobSnapshot:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data (times in ISO 8601, no labels), small enough for an event or an XCom."""
         data = dataclasses.asdict(self)
-        del data["labels"]
-        for key in ("create_time", "start_time", "end_time"):
+        del data["labels"], data["update_time"]
+        for key in _TIMES:
             data[key] = None if data[key] is None else data[key].isoformat()
         return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> JobSnapshot:
+        """Return the snapshot that ``to_dict`` made ``data`` of."""
+        times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
+        return cls(**{**data, **times})
 
 
 def ended_badly(job: JobSnapshot) -> JobEndedError | None:

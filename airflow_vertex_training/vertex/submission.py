@@ -203,7 +203,7 @@ class Submitter:
 _LEFT_ALONE = (
     "Leaving %s (%s) alone: it carries this task's labels but may belong to another Airflow installation or "
     "to an earlier life of this DAG run. If nobody waits for it: 'gcloud ai custom-jobs cancel --region %s "
-    "--project %s %s'. To have such jobs ended, give each installation its own [vertex_training] deployment_id"
+    "--project %s %s'. To have them ended, give each installation its own [vertex_training] deployment_id"
 )
 
 

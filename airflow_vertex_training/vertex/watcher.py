@@ -26,7 +26,7 @@ from airflow_vertex_training.vertex.polling import Sighting
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
@@ -133,7 +133,7 @@ class JobWatcher:
         self._trouble: Trouble | None = None
         self._trouble_since = 0.0
 
-    async def watch(self, job_name: str, interval: float) -> AsyncIterator[Update]:
+    async def watch(self, job_name: str, interval: float) -> AsyncGenerator[Update, None]:
         """Yield each new state of a job until its end, and trouble with watching it, each once.
 
         Args:
@@ -290,7 +290,7 @@ class JobWatcher:
         wanted: Sequence[_Watched],
         cost: polling.ListCost,
     ) -> list[_Watched]:
-        """Read a list until all wanted jobs were in it, or it costs more than getting them; return the rest."""
+        """Read a list until it showed all wanted jobs, or costs as much as getting them; return the rest."""
         missing = {job.custom_job_id: job for job in wanted}
         token, pages = "", 0
         while missing and pages < len(wanted):

@@ -1,0 +1,73 @@
+"""All that depends on Airflow's version, and nothing else. Supported: 3.1, 3.2, 3.3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+from airflow.triggers.base import BaseTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+try:
+    from airflow.sdk.exceptions import AirflowFailException, TaskDeferralError, TaskDeferralTimeout
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowFailException,
+        TaskDeferralError,
+        TaskDeferralTimeout,
+    )
+
+__all__ = [
+    "TRIGGERER_CALLS_ON_KILL",
+    "AirflowFailException",
+    "TaskDeferralError",
+    "TaskDeferralTimeout",
+    "airflow_variables",
+    "config",
+    "masked",
+    "task_state",
+]
+
+TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
+"""Whether the triggerer tells a trigger that its task was killed: from Airflow 3.3."""
+
+
+def config(option: str, default: str) -> str:
+    """Return an option of Airflow's configuration section ``[vertex_training]``."""
+    return str(conf.get("vertex_training", option, fallback=default))
+
+
+def task_state(*, dag_id: str, run_id: str, task_id: str, map_index: int) -> str | None:
+    """Ask Airflow for a task instance's state; ``None`` where there is no such task instance.
+
+    A blocking call, for a task or a thread that asgiref's ``sync_to_async`` made.
+    """
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    answer = RuntimeTaskInstance.get_task_states(
+        dag_id=dag_id,
+        task_ids=[task_id],
+        run_ids=[run_id],
+        map_index=None if map_index < 0 else map_index,
+    )
+    # Airflow names a mapped task's instances TASKID_MAPINDEX here.
+    key = task_id if map_index < 0 else f"{task_id}_{map_index}"
+    state = answer.get(run_id, {}).get(key)
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:
+    """Return what Airflow tells a task's processes about itself: ``AIRFLOW_CTX_DAG_ID`` and so on."""
+    from airflow.sdk.execution_time.context import context_to_airflow_vars
+
+    return context_to_airflow_vars(context, in_env_var_format=True)
+
+
+def masked(value: str, name: str) -> str:
+    """Return ``value``, or asterisks where Airflow takes ``name`` for that of a secret."""
+    from airflow.sdk import log
+
+    # Not in the module's __all__, but where Airflow itself takes it from.
+    return str(log.redact(value, name))  # type: ignore[attr-defined]

@@ -1,0 +1,319 @@
+"""Credentials, endpoint and defaults of a connection, and the calls that they are needed for."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connection
+from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
+from asgiref.sync import sync_to_async
+from google.auth.credentials import AnonymousCredentials, Credentials
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex import labels, spec
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
+
+    from airflow_vertex_training.vertex.jobs import Jobs
+    from airflow_vertex_training.vertex.states import JobSnapshot
+    from airflow_vertex_training.vertex.watcher import Update
+
+# The client library takes seconds to load, so the modules that need it are imported where they are used:
+# Airflow loads this one also to show a connection form.
+
+_EMULATOR_PROJECT = "emulator"
+_EMULATOR_ACCOUNT = "training@emulator.iam.gserviceaccount.com"
+_DEFAULT_REQUESTS_PER_MINUTE = "300"
+
+
+class VertexTrainingHook(GoogleBaseHook):
+    """Reach Vertex AI's ``JobService`` by an Airflow connection.
+
+    Every way to authenticate of the Google provider's ``GoogleBaseHook`` works. A connection of type
+    ``google_cloud_platform`` serves as well. Where ``VERTEX_AI_EMULATOR_HOST`` is set, all calls go there,
+    in plaintext and without credentials.
+
+    Args:
+        gcp_conn_id: Airflow connection, default ``vertex_training_default``. Where that default does not
+            exist, application default credentials serve.
+        impersonation_chain: service account to act as, or a chain of them, default none.
+        **kwargs: of ``GoogleBaseHook``.
+
+    Raises:
+        AirflowNotFoundException: ``gcp_conn_id`` is not the default and does not exist.
+    """
+
+    conn_name_attr = "gcp_conn_id"
+    default_conn_name = "vertex_training_default"
+    conn_type = "vertex_training"
+    hook_name = "Vertex AI training"
+
+    def __init__(
+        self,
+        gcp_conn_id: str = default_conn_name,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain, **kwargs)
+        if self._emulator:
+            self.log.warning(
+                "VERTEX_AI_EMULATOR_HOST is set: all jobs run on the emulator at %s, not on Vertex AI",
+                self._emulator,
+            )
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Return the connection; an empty one where the default one does not exist."""
+        try:
+            return super().get_connection(conn_id)
+        except AirflowNotFoundException:
+            if conn_id != cls.default_conn_name:
+                raise
+        return Connection(conn_id=conn_id, conn_type=cls.conn_type)
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's fields for Airflow 3.1, which knows no ``conn-fields``."""
+        # Airflow 3.1 puts its own stand-in there; the package itself is not installed.
+        from wtforms import BooleanField, IntegerField, PasswordField, StringField  # type: ignore[import-untyped]
+
+        by_type: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField}
+        widgets = {}
+        for name, each in _connection_type()["conn-fields"].items():
+            schema = each["schema"]
+            kind = (
+                PasswordField
+                if schema.get("format") == "password"
+                else by_type.get(_type(schema), StringField)
+            )
+            widgets[name] = kind(
+                each["label"], description=each.get("description", ""), default=schema.get("default")
+            )
+        return widgets
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return which of Airflow's standard fields the connection form hides."""
+        behaviour = _connection_type()["ui-field-behaviour"]
+        return {"hidden_fields": behaviour["hidden-fields"], "relabeling": behaviour["relabeling"]}
+
+    @property
+    def _emulator(self) -> str | None:
+        return os.environ.get("VERTEX_AI_EMULATOR_HOST") or None
+
+    def get_credentials_and_project_id(self) -> tuple[Credentials, str | None]:
+        """Return the connection's credentials and project; anonymous ones for the emulator."""
+        if self._emulator:
+            project = self._get_field("project") or os.environ.get("GOOGLE_CLOUD_PROJECT")
+            return AnonymousCredentials(), project or _EMULATOR_PROJECT
+        return super().get_credentials_and_project_id()
+
+    def resolve_project(self, project_id: str | None = None) -> str:
+        """Return the given project, else the connection's, else that of its credentials.
+
+        Raises:
+            InvalidJobError: there is none.
+        """
+        project = project_id or self._get_field("project") or self.get_credentials_and_project_id()[1]
+        if not project:
+            raise InvalidJobError(
+                "project_id",
+                f"is set nowhere: give it to the operator, or set the field project of the connection "
+                f"{self.gcp_conn_id!r}, or use credentials that name one",
+            )
+        return str(project)
+
+    def resolve_region(self, region: str | None = None) -> str:
+        """Return the given region, else the connection's.
+
+        Raises:
+            InvalidJobError: there is none, or it is no region.
+        """
+        region = region or self._get_field("region")
+        if not region:
+            raise InvalidJobError(
+                "region",
+                "is set nowhere: give it to the operator, such as region='us-central1', or set the field "
+                f"region of the connection {self.gcp_conn_id!r}",
+            )
+        spec.check_fields({"region": region})
+        return region
+
+    def resolve_service_account(self, service_account: str | None = None) -> str:
+        """Return the given account, else the connection's, else the one that the credentials are of.
+
+        Raises:
+            InvalidJobError: there is none.
+        """
+        account = service_account or self._get_field("service_account") or self._own_account()
+        if not account:
+            raise InvalidJobError(
+                "service_account",
+                "is set nowhere: give it to the operator, or set the field service_account of the connection "
+                f"{self.gcp_conn_id!r}, or let the connection use a service account's credentials",
+            )
+        return account
+
+    def _own_account(self) -> str | None:
+        if self._emulator:
+            return _EMULATOR_ACCOUNT
+        credentials = self.get_credentials()
+        account = getattr(credentials, "service_account_email", None)
+        if account == "default":
+            # On Compute Engine the account's name is known only after a call to the metadata server.
+            account = self._get_credentials_email()
+        return account if account and "@" in account else None
+
+    def connection_labels(self) -> dict[str, str]:
+        """Return the labels that the connection puts on every job, made legal.
+
+        Raises:
+            InvalidJobError: the connection's field is no JSON object of strings, or holds an illegal label.
+        """
+        import json
+
+        field = f"connection {self.gcp_conn_id!r}: labels"
+        value = self._get_field("labels") or {}
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise InvalidJobError(
+                    field, f'is no JSON object, such as {{"team": "vision"}}: {error}'
+                ) from error
+        if not isinstance(value, Mapping):
+            raise InvalidJobError(field, 'must be a JSON object, such as {"team": "vision"}')
+        return labels.user_labels(value, field=field)
+
+    def connection_default(self, field: str) -> str | None:
+        """Return a field of the connection, such as ``network``, ``None`` where it is empty."""
+        value = self._get_field(field)
+        return str(value) if value else None
+
+    def get_job_service_client(self, region: str) -> JobServiceClient:
+        """Open a synchronous client for a region. The caller closes its ``transport``."""
+        from airflow_vertex_training.vertex import connection
+
+        where = connection.endpoint(region, self.connection_default("api_endpoint"))
+        return connection.open_client(where, self.get_credentials())
+
+    async def get_async_job_service_client(self, region: str) -> JobServiceAsyncClient:
+        """Open an asynchronous client for a region. The caller closes its ``transport``."""
+        from airflow_vertex_training.vertex import connection
+
+        where = connection.endpoint(region, self.connection_default("api_endpoint"))
+        credentials = await asyncio.to_thread(self.get_credentials)
+        return connection.open_async_client(where, credentials)
+
+    def jobs(self, region: str, project_id: str | None = None) -> Jobs:
+        """Return the jobs of a region, for a ``with`` block, which closes the channel."""
+        from airflow_vertex_training.vertex.jobs import Jobs
+
+        return Jobs(self.get_job_service_client(region), self.resolve_project(project_id), region)
+
+    def get_job(self, job_name: str) -> JobSnapshot:
+        """Return a job as it is now.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        with self._jobs_of(job_name) as jobs:
+            return jobs.get(job_name)
+
+    def cancel_job(self, job_name: str) -> bool:
+        """Ask Vertex to cancel a job, through transient errors.
+
+        Returns:
+            Whether Vertex took the request; ``False`` where the job has ended already or is gone.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        with self._jobs_of(job_name) as jobs:
+            return jobs.cancel(job_name)
+
+    def _jobs_of(self, job_name: str) -> Jobs:
+        from airflow_vertex_training.vertex.jobs import JobName
+
+        name = JobName.parse(job_name)
+        return self.jobs(name.region, name.project)
+
+    def watch_job(
+        self, job_name: str, *, poll_interval: float, deployment_id: str = labels.DEFAULT_DEPLOYMENT_ID
+    ) -> AsyncGenerator[Update, None]:
+        """Watch a job by this hook's credentials; see ``JobWatcher.watch``. For a task that does not defer."""
+
+        async def this_hook() -> VertexTrainingHook:
+            return self
+
+        return _watch(job_name, poll_interval, deployment_id, connection=self, get_hook=this_hook)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one real list call and say in words what came of it."""
+        try:
+            region = self.resolve_region()
+            with self.jobs(region) as jobs:
+                jobs.check()
+                return True, f"Vertex AI answers: jobs in {region} of project {jobs.project} can be listed."
+        except VertexTrainingError as error:
+            return False, str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with credentials, this is where to say it
+            return False, f"The credentials don't work. {type(error).__name__}: {error}"
+
+
+def watch_job(
+    job_name: str,
+    *,
+    gcp_conn_id: str,
+    impersonation_chain: str | Sequence[str] | None,
+    poll_interval: float,
+    deployment_id: str,
+) -> AsyncGenerator[Update, None]:
+    """Watch a job together with all others of this event loop; see ``JobWatcher.watch``. For triggers.
+
+    The connection is looked up once for all jobs that are watched by it.
+    """
+    get_hook = sync_to_async(functools.partial(VertexTrainingHook, gcp_conn_id, impersonation_chain))
+    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
+    return _watch(job_name, poll_interval, deployment_id, connection=(gcp_conn_id, chain), get_hook=get_hook)
+
+
+def _watch(
+    job_name: str, poll_interval: float, deployment_id: str, *, connection: Any, get_hook: Any
+) -> AsyncGenerator[Update, None]:
+    from airflow_vertex_training.vertex.jobs import JobName
+    from airflow_vertex_training.vertex.sharing import shared_watcher
+
+    name = JobName.parse(job_name)
+
+    async def connect() -> JobServiceAsyncClient:
+        hook: VertexTrainingHook = await get_hook()
+        return await hook.get_async_job_service_client(name.region)
+
+    watcher = shared_watcher(
+        connection,
+        connect,
+        parent=f"projects/{name.project}/locations/{name.region}",
+        deployment_id=deployment_id,
+        requests_per_minute=int(compat.config("requests_per_minute", _DEFAULT_REQUESTS_PER_MINUTE)),
+    )
+    return watcher.watch(job_name, poll_interval)
+
+
+def _connection_type() -> dict[str, Any]:
+    info: Any = get_provider_info()
+    return dict(info["connection-types"][0])
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "string")
+    return kind if isinstance(kind, str) else str(kind[0])

@@ -1,0 +1,472 @@
+"""Train a model on Vertex AI as an Airflow task."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
+from airflow_vertex_training.triggers import VertexJobTrigger
+from airflow_vertex_training.vertex import labels as label_rules
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TaskTry
+from airflow_vertex_training.vertex.spec import (
+    DEFAULT_MAXIMUM_RUN_TIME,
+    TrainingJob,
+    check_accelerators,
+    check_fields,
+)
+from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.vertex.submission import Submission
+
+
+class VertexCustomTrainingOperator(BaseOperator):
+    """Run one container on one Vertex AI machine to its end, as a CustomJob.
+
+    The task submits the job exactly once, also through lost answers and retries, and gives its worker slot
+    back while the job runs. Whatever ends the task (kill, mark, clear, timeout) cancels the job.
+
+    It returns a dict with the job's ``name``, ``state``, ``create_time``, ``start_time``, ``end_time``,
+    ``base_output_directory`` and ``console_url``. The XCom ``job_name`` is there as soon as the job is.
+
+    Args:
+        image: container image with its registry: Artifact Registry, Container Registry or Docker Hub.
+            https://cloud.google.com/vertex-ai/docs/training/containers-overview
+        region: such as ``us-central1``; default the connection's.
+        project_id: default the connection's, else that of its credentials.
+        command: replaces the image's entry point, default none.
+        args: arguments of the command, default none.
+        env: environment variables, strings to strings. Airflow's own (``AIRFLOW_CTX_DAG_ID`` and so on) are
+            added under them.
+        labels: labels of the job; made legal for Google Cloud, on top of the connection's.
+        machine_type: default ``n1-standard-4``.
+        accelerator_type: such as ``NVIDIA_L4``, default none.
+        accelerator_count: accelerators on the machine, default none.
+        boot_disk_type: default ``pd-ssd``.
+        boot_disk_size_gb: in GB, default 100.
+        maximum_run_time: running time after which Vertex ends the job, timedelta or seconds; default 7 days.
+        network: full name of the VPC network to peer with, default the connection's.
+        reserved_ip_ranges: names of reserved ranges in that network, default any.
+        service_account: the account that the training code runs as; default the connection's, else the one
+            that the credentials are of.
+        base_output_directory: ``gs://`` folder for the job's output, default the connection's.
+        display_name: readable base of the job's name, default ``DAG_ID-TASK_ID``; a unique suffix is added.
+        gcp_conn_id: Airflow connection, default ``vertex_training_default``.
+        impersonation_chain: service account to act as, or a chain of them, default none.
+        poll_interval: seconds within which the job's end should be seen, default 5.0.
+        deferrable: whether to wait on the triggerer (default) or in the worker.
+        cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
+        reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
+        submit_timeout: seconds for which a request quota may refuse the job, default 1800.
+        **kwargs: of ``BaseOperator``.
+
+    Raises:
+        InvalidJobError: an argument is wrong: when the DAG is parsed, or, for a template, when the task runs.
+        JobFailedError: the job failed; with Vertex's own message and code.
+        JobCancelledError: the job was cancelled by somebody.
+    """
+
+    template_fields: Sequence[str] = (
+        "image",
+        "region",
+        "project_id",
+        "command",
+        "args",
+        "env",
+        "labels",
+        "machine_type",
+        "accelerator_type",
+        "accelerator_count",
+        "boot_disk_type",
+        "boot_disk_size_gb",
+        "maximum_run_time",
+        "network",
+        "reserved_ip_ranges",
+        "service_account",
+        "base_output_directory",
+        "display_name",
+        "gcp_conn_id",
+        "impersonation_chain",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "command": "json",
+        "args": "json",
+        "env": "json",
+        "labels": "json",
+        "reserved_ip_ranges": "json",
+    }
+    operator_extra_links = (VertexJobLink(),)
+    ui_color = "#e8f0fe"
+
+    def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
+        self,
+        *,
+        image: str,
+        region: str | None = None,
+        project_id: str | None = None,
+        command: Sequence[str] | None = None,
+        args: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        machine_type: str = "n1-standard-4",
+        accelerator_type: str | None = None,
+        accelerator_count: int | str | None = None,
+        boot_disk_type: str = "pd-ssd",
+        boot_disk_size_gb: int | str = 100,
+        maximum_run_time: timedelta | float | str = DEFAULT_MAXIMUM_RUN_TIME,
+        network: str | None = None,
+        reserved_ip_ranges: Sequence[str] | None = None,
+        service_account: str | None = None,
+        base_output_directory: str | None = None,
+        display_name: str | None = None,
+        gcp_conn_id: str = "vertex_training_default",
+        impersonation_chain: str | Sequence[str] | None = None,
+        poll_interval: float = 5.0,
+        deferrable: bool = True,
+        cancel_on_kill: bool = True,
+        reattach: bool = True,
+        submit_timeout: float = 1800.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image = image
+        self.region = region
+        self.project_id = project_id
+        self.command = command
+        self.args = args
+        self.env = env
+        self.labels = labels
+        self.machine_type = machine_type
+        self.accelerator_type = accelerator_type
+        self.accelerator_count = accelerator_count
+        self.boot_disk_type = boot_disk_type
+        self.boot_disk_size_gb = boot_disk_size_gb
+        self.maximum_run_time = maximum_run_time
+        self.network = network
+        self.reserved_ip_ranges = reserved_ip_ranges
+        self.service_account = service_account
+        self.base_output_directory = base_output_directory
+        self.display_name = display_name
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.poll_interval = poll_interval
+        self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
+        self.reattach = reattach
+        self.submit_timeout = submit_timeout
+        self._hook: VertexTrainingHook | None = None
+        self._try: TaskTry | None = None
+        self._job_name: str | None = None
+        self._killed = threading.Event()
+        self._check_what_is_known()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit the job and wait for its end, here or on the triggerer."""
+        hook = self.hook
+        self._try = _task_try(context)
+        region = hook.resolve_region(self.region)
+        job = self._training_job(hook, self._try, compat.airflow_variables(context))
+        submitted = self._submit(hook, region, job, self._try)
+        ended = submitted.job
+        self._job_name = ended.name
+        try:
+            self._announce(context, submitted)
+            self._stop_if_ended_meanwhile(context)
+            if not ended.is_final:
+                if self.deferrable:
+                    self._defer(context, ended.name)
+                ended = self._wait_here(hook, ended.name)
+        except Exception:
+            self._cancel_if_nobody_will_wait(context, ended.name)
+            raise
+        return self._result(ended)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of the job that the trigger waited for, or raise what went wrong."""
+        job = JobSnapshot.from_dict(event["job"])
+        if event["status"] != "success" and ended_badly(job) is None:
+            # The wait was given up, not the job.
+            self._cancel_if_nobody_will_wait(context, job.name)
+            raise VertexTrainingError(event["message"])
+        return self._result(job)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except compat.TaskDeferralTimeout:
+            self._cancel(self._submitted_job(context), "the deferral timed out")
+            raise
+        except compat.TaskDeferralError:
+            self._cancel_if_nobody_will_wait(context, self._submitted_job(context))
+            raise
+
+    def on_kill(self) -> None:
+        """Cancel the job of a task that is being killed while it runs."""
+        self._killed.set()
+        if self._job_name:
+            self._cancel(self._job_name, "the task was killed")
+        elif self._try is not None:
+            # A create call may be under way: what it has made so far can be found by its label. What it makes
+            # yet, execute cancels when the call returns.
+            for job in self._find_jobs_of(self._try):
+                self._cancel(job.name, "the task was killed")
+
+    def preview(self, context: Context | None = None) -> str:
+        """Return the create request as JSON text, without any call over the network.
+
+        Values of environment variables whose names look like those of secrets are masked, as in Airflow's UI.
+        Without a context, templates stay as written, and the labels that Airflow gives each try are left out.
+
+        Args:
+            context: of a running task, default none.
+
+        Raises:
+            InvalidJobError: an argument is wrong.
+        """
+        from airflow_vertex_training.vertex import protos
+
+        hook = self.hook
+        this = _task_try(context) if context else None
+        job = self._training_job(hook, this, compat.airflow_variables(context) if context else {})
+        message = protos.to_custom_job(job)
+        for variable in message.job_spec.worker_pool_specs[0].container_spec.env:
+            variable.value = compat.masked(variable.value, variable.name)
+        project = self.project_id or hook.connection_default("project") or "PROJECT"
+        return protos.to_json(f"projects/{project}/locations/{hook.resolve_region(self.region)}", message)
+
+    @property
+    def hook(self) -> VertexTrainingHook:
+        """The hook of this task's connection."""
+        if self._hook is None:
+            from airflow_vertex_training.hooks import VertexTrainingHook
+
+            self._hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+        return self._hook
+
+    def _check_what_is_known(self) -> None:
+        """Check the arguments that are no templates, when the DAG is parsed."""
+        known = {
+            name: getattr(self, name)
+            for name in self.template_fields
+            if not _is_open(getattr(self, name)) and name not in _NUMBERS
+        }
+        check_fields(known)
+        if isinstance(known.get("labels"), Mapping):
+            label_rules.user_labels(known["labels"])
+        if not _is_open(self.accelerator_type) and not _is_open(self.accelerator_count):
+            check_accelerators(self.accelerator_type, _whole("accelerator_count", self.accelerator_count))
+
+    def _training_job(
+        self, hook: VertexTrainingHook, this: TaskTry | None, variables: Mapping[str, str]
+    ) -> TrainingJob:
+        own_labels = {**hook.connection_labels(), **label_rules.user_labels(self.labels or {})}
+        check_fields({"env": self.env})
+        unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
+        base = self.display_name or f"{self.dag_id}-{self.task_id}"
+        return TrainingJob(
+            image=self.image,
+            display_name=label_rules.display_name(base, unique),
+            service_account=hook.resolve_service_account(self.service_account),
+            command=self.command,
+            args=self.args,
+            env={**variables, **(self.env or {})},
+            labels=own_labels if this is None else label_rules.all_labels(this, own_labels),
+            machine_type=self.machine_type,
+            accelerator_type=self.accelerator_type or None,
+            accelerator_count=_whole("accelerator_count", self.accelerator_count),
+            boot_disk_type=self.boot_disk_type,
+            boot_disk_size_gb=_whole("boot_disk_size_gb", self.boot_disk_size_gb) or 0,
+            maximum_run_time=_duration("maximum_run_time", self.maximum_run_time),
+            network=self.network or hook.connection_default("network"),
+            reserved_ip_ranges=self.reserved_ip_ranges,
+            base_output_directory=self.base_output_directory
+            or hook.connection_default("base_output_directory"),
+        )
+
+    def _submit(self, hook: VertexTrainingHook, region: str, job: TrainingJob, this: TaskTry) -> Submission:
+        from airflow_vertex_training.vertex.submission import Submitter
+
+        with hook.jobs(region, self.project_id) as jobs:
+            jobs.sleep = self._sleep
+            self.log.info(
+                "Submitting to %s (project %s): %s, %s",
+                region,
+                jobs.project,
+                job.machine_in_words(),
+                job.image,
+            )
+            own_deployment = this.deployment_id != DEFAULT_DEPLOYMENT_ID
+            submitter = Submitter(jobs, self.reattach, own_deployment, self.submit_timeout)
+            return submitter.submit(job, this)
+
+    def _sleep(self, seconds: float) -> None:
+        # Wakes up when the task is killed, so that nothing is created after that.
+        if self._killed.wait(seconds):
+            msg = "the task was killed while its job was being submitted"
+            raise VertexTrainingError(msg)
+
+    def _announce(self, context: Context, submitted: Submission) -> None:
+        job = submitted.job
+        ti = context["ti"]
+        ti.xcom_push(key=XCOM_JOB_NAME, value=job.name)
+        ti.xcom_push(key=VertexJobLink().xcom_key, value=job_url(job.name))
+        self.log.info("Job %s (%s). Console: %s", job.name, job.display_name, job_url(job.name))
+
+    def _stop_if_ended_meanwhile(self, context: Context) -> None:
+        """Cancel and stop where the task was killed or cleared while its job was being submitted."""
+        if self._killed.is_set() or _is_cleared(context):
+            self._cancel(self._job_name, "the task was killed or cleared while the job was being submitted")
+            msg = "the task was killed or cleared while its job was being submitted"
+            raise VertexTrainingError(msg)
+
+    def _defer(self, context: Context, job_name: str) -> None:
+        trigger = VertexJobTrigger(
+            job_name=job_name,
+            gcp_conn_id=self.gcp_conn_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=self.poll_interval,
+            cancel_on_kill=self.cancel_on_kill,
+            deployment_id=_deployment_id(),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
+
+    def _time_left(self, context: Context) -> timedelta | None:
+        """Return what is left of ``execution_timeout``, which Airflow does not enforce on a deferred task."""
+        started = context["ti"].start_date
+        if self.execution_timeout is None or started is None:
+            return None
+        left = started + self.execution_timeout - datetime.now(tz=timezone.utc)
+        return max(left, timedelta(seconds=1))
+
+    def _wait_here(self, hook: VertexTrainingHook, job_name: str) -> JobSnapshot:
+        import asyncio
+
+        from airflow_vertex_training.vertex import progress
+
+        async def wait() -> JobSnapshot:
+            updates = hook.watch_job(
+                job_name, poll_interval=self.poll_interval, deployment_id=_deployment_id()
+            )
+            return await progress.follow(updates, self.log)
+
+        return asyncio.run(wait())
+
+    def _result(self, job: JobSnapshot) -> dict[str, Any]:
+        error = ended_badly(job)
+        if error is not None:
+            raise type(error)(name=job.name, state=job.state, code=job.error_code, message=job.error_message)
+        from airflow_vertex_training.vertex import progress
+
+        self.log.info("%s", progress.summary(job))
+        wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
+        data = job.to_dict()
+        return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
+
+    def _submitted_job(self, context: Context) -> str | None:
+        """Return the name of this try's job in a process that did not submit it."""
+        ti = context["ti"]
+        name = ti.xcom_pull(task_ids=self.task_id, key=XCOM_JOB_NAME, map_indexes=ti.map_index)
+        return str(name) if name else None
+
+    def _find_jobs_of(self, this: TaskTry) -> list[JobSnapshot]:
+        hook = self.hook
+        with hook.jobs(hook.resolve_region(self.region), self.project_id) as jobs:
+            return [job for job in jobs.find(label_rules.TRY, this.try_id) if not job.is_final]
+
+    def _cancel_if_nobody_will_wait(self, context: Context, job_name: str | None) -> None:
+        ti = context["ti"]
+        if ti.try_number > ti.max_tries:
+            self._cancel(job_name, "the task failed and there is no try left to wait for it")
+        elif _is_cleared(context):
+            self._cancel(job_name, "the task was cleared")
+        else:
+            self.log.info("%s is left to the task's next try", job_name)
+
+    def _cancel(self, job_name: str | None, why: str) -> None:
+        if not job_name:
+            return
+        if not self.cancel_on_kill:
+            self.log.warning("%s runs on, though %s: cancel_on_kill is off", job_name, why)
+            return
+        try:
+            sent = self.hook.cancel_job(job_name)
+        except VertexTrainingError:
+            self.log.exception("Could not cancel %s. It may still run and cost money", job_name)
+            return
+        self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
+
+
+# Checked after rendering only: a template may make text of them.
+_NUMBERS = frozenset({"accelerator_count", "boot_disk_size_gb", "maximum_run_time"})
+
+
+def _deployment_id() -> str:
+    return compat.config("deployment_id", DEFAULT_DEPLOYMENT_ID)
+
+
+def _task_try(context: Context) -> TaskTry:
+    ti = context["ti"]
+    return TaskTry(
+        deployment_id=_deployment_id(),
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+        try_id=str(ti.id),
+        # Airflow's own formula: a clear raises max_tries, a retry does not.
+        first_try=ti.max_tries - (ti.task.retries or 0) + 1,
+        run_start=context["dag_run"].start_date,
+    )
+
+
+def _is_cleared(context: Context) -> bool:
+    ti = context["ti"]
+    state = compat.task_state(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
+    return state == "restarting"
+
+
+def _is_open(value: object) -> bool:
+    """Whether a value is known only when the task runs: a template, or another task's result."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(_is_open(each) for pair in value.items() for each in pair)
+    if isinstance(value, (list, tuple)):
+        return any(_is_open(each) for each in value)
+    return hasattr(value, "iter_references") or hasattr(value, "resolve")
+
+
+def _whole(name: str, value: object) -> int | None:
+    """Return a number that a template may have made text of."""
+    if value is None or value == "":
+        return None
+    try:
+        return int(str(value))
+    except ValueError:
+        raise InvalidJobError(name, f"must be a whole number, got {value!r}") from None
+
+
+def _duration(name: str, value: timedelta | float | str) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except ValueError:
+        raise InvalidJobError(name, f"must be a timedelta or seconds, got {value!r}") from None

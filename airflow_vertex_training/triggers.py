@@ -1,0 +1,158 @@
+"""Wait for a job on the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.vertex.exceptions import VertexTrainingError
+from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID
+from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+# A task that nobody holds on to may be collected before it is done.
+_ending: set[asyncio.Task[None]] = set()
+
+
+class VertexJobTrigger(BaseTrigger):
+    """Fire once, when a job has come to its end.
+
+    The event is ``{"status": "success" | "error", "message": str, "job": {...}}``, where ``job`` is
+    ``JobSnapshot.to_dict()``. All triggers of a triggerer that use the same connection share one channel and
+    one polling loop. Transient errors, however long, end nothing.
+
+    When the task is killed (marked, cleared, its DAG run failed or timed out), the job is cancelled. When the
+    triggerer stops, or hands the task to another one, it is not.
+
+    Args:
+        job_name: full resource name, ``projects/P/locations/L/customJobs/ID``.
+        gcp_conn_id: Airflow connection, default ``vertex_training_default``.
+        impersonation_chain: service account to act as, or a chain of them, default none.
+        poll_interval: seconds within which the job's end should be seen, default 5.0.
+        cancel_on_kill: whether a killed task's job is cancelled, default yes.
+        deployment_id: value of the job's label ``airflow_deployment``, default ``airflow``. Jobs that carry
+            another one, or none, are watched as well, at a higher price.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_name: str,
+        gcp_conn_id: str = "vertex_training_default",
+        impersonation_chain: str | Sequence[str] | None = None,
+        poll_interval: float = 5.0,
+        cancel_on_kill: bool = True,
+        deployment_id: str = DEFAULT_DEPLOYMENT_ID,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.job_name = job_name
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
+        self.deployment_id = deployment_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments: names and numbers only, no secret and no spec."""
+        return (
+            "airflow_vertex_training.triggers.VertexJobTrigger",
+            {
+                "job_name": self.job_name,
+                "gcp_conn_id": self.gcp_conn_id,
+                "impersonation_chain": self.impersonation_chain,
+                "poll_interval": self.poll_interval,
+                "cancel_on_kill": self.cancel_on_kill,
+                "deployment_id": self.deployment_id,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait for the job's end, and yield one event."""
+        try:
+            event = await self._wait()
+        except asyncio.CancelledError:
+            # Nothing is awaited here: that could keep Airflow from calling on_kill.
+            if not compat.TRIGGERER_CALLS_ON_KILL:
+                self._start_ending()
+            raise
+        yield event
+
+    async def on_kill(self) -> None:
+        """Cancel the job, unless the task is still deferred: then another triggerer is in charge of it."""
+        # Airflow cancels this call again and again while it waits; the work itself must go on.
+        await asyncio.shield(self._start_ending())
+
+    async def _wait(self) -> TriggerEvent:
+        hooks, progress = await asyncio.to_thread(_load)
+        updates = hooks.watch_job(
+            self.job_name,
+            gcp_conn_id=self.gcp_conn_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=self.poll_interval,
+            deployment_id=self.deployment_id,
+        )
+        try:
+            job = await progress.follow(updates, self.log)
+        except VertexTrainingError as error:
+            return _event(JobSnapshot(self.job_name), error)
+        return _event(job, ended_badly(job))
+
+    def _start_ending(self) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._end(), name=f"end {self.job_name}")
+        _ending.add(task)
+        task.add_done_callback(_ending.discard)
+        return task
+
+    async def _end(self) -> None:
+        try:
+            state = await self._task_state()
+            if state == "deferred":
+                self.log.info(
+                    "The task is still deferred: leaving %s to the triggerer that has it", self.job_name
+                )
+            elif not self.cancel_on_kill:
+                self.log.warning(
+                    "The task ended (%s); %s runs on: cancel_on_kill is off", state, self.job_name
+                )
+            else:
+                hooks, _ = await asyncio.to_thread(_load)
+                hook = await sync_to_async(hooks.VertexTrainingHook)(
+                    self.gcp_conn_id, self.impersonation_chain
+                )
+                # In a thread, which a stop of the triggerer does not cut off.
+                sent = await asyncio.to_thread(hook.cancel_job, self.job_name)
+                said = (
+                    "Cancelled %s: the task ended (%s)" if sent else "%s had ended before the task did (%s)"
+                )
+                self.log.info(said, self.job_name, state)
+        except Exception:
+            self.log.exception("Could not cancel %s. It may still run and cost money", self.job_name)
+
+    async def _task_state(self) -> str | None:
+        ti = self.task_instance
+        if ti is None:
+            return None
+        return await sync_to_async(compat.task_state)(
+            dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
+        )
+
+
+def _load() -> tuple[Any, Any]:
+    """Import the client library, in a thread: that takes seconds."""
+    from airflow_vertex_training import hooks
+    from airflow_vertex_training.vertex import progress
+
+    return hooks, progress
+
+
+def _event(job: JobSnapshot, error: VertexTrainingError | None) -> TriggerEvent:
+    status = "success" if error is None else "error"
+    message = f"{job.name} ended as {job.state}" if error is None else str(error)
+    payload = {"status": status, "message": message, "job": job.to_dict()}
+    return TriggerEvent(payload)  # type: ignore[no-untyped-call]
