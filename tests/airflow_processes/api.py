@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
 from tests.airflow_processes.waiting import NotReachableError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FIRST_SERVER_ERROR = 500
 
@@ -74,14 +77,17 @@ class AirflowApi:
         """Return each component's status and latest heartbeat."""
         return self.call("GET", "/monitor/health")
 
-    def jobs(self, job_type: str) -> list[Json]:
+    def jobs(self, job_type: str, *, started_after: datetime | None = None) -> list[Json]:
         """Return the running processes of a kind that has heartbeats, oldest first.
 
         Args:
             job_type: `SchedulerJob`, `DagProcessorJob` or `TriggererJob`.
+            started_after: Only those that began later.
         """
-        answer = self.call("GET", "/jobs", params={"job_type": job_type, "job_state": "running", "order_by": "id"})
-        return answer["jobs"]
+        params = {"job_type": job_type, "job_state": "running", "order_by": "id"}
+        if started_after is not None:
+            params["start_date_gt"] = started_after.isoformat()
+        return self.call("GET", "/jobs", params=params)["jobs"]
 
     # DAGs
 

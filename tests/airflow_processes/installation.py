@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -142,19 +144,19 @@ class AirflowInstallation:
         self.start_again(triggerer)
         return triggerer
 
-    def start_again(self, process: AirflowProcess) -> None:
-        """Start a process that has ended (`kill` or `stop` it first) and wait until it is at work."""
-        if process is self.api_server:
+    def start_again(self, *processes: AirflowProcess) -> None:
+        """Start processes that have ended (`kill` or `stop` them first) and wait until they are at work."""
+        started_at = datetime.now(tz=timezone.utc)
+        for process in processes:
             process.start()
-            self.wait_for("the API server", self.api.health)
-            return
-        job_type = JOB_TYPES[process.name.rstrip("-0123456789")]
-        before = {job["id"] for job in self.api.jobs(job_type)}
-        process.start()
-        self.wait_for(
-            f"the heartbeat of {process.name}",
-            lambda: {job["id"] for job in self.api.jobs(job_type)} - before,
-        )
+        self.wait_for("the API server", self.api.health)
+        for process in processes:
+            if process is not self.api_server:
+                job_type = JOB_TYPES[process.name.rstrip("-0123456789")]
+                self.wait_for(
+                    f"{process.name} to be at work",
+                    functools.partial(self.api.jobs, job_type, started_after=started_at),
+                )
 
     def kill_task(self, task: TaskKey, *, with_supervisor: bool = False) -> None:
         """SIGKILL the process that runs a task instance.
@@ -187,9 +189,8 @@ class AirflowInstallation:
             process.thaw()
         for surplus in self.triggerers[1:]:
             surplus.kill()
-        for process in [self.api_server, self.scheduler, self.dag_processor, self.triggerers[0]]:
-            if not process.running:
-                self.start_again(process)
+        needed = [self.api_server, self.scheduler, self.dag_processor, self.triggerers[0]]
+        self.start_again(*(process for process in needed if not process.running))
 
     # DAG files
 

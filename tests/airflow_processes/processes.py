@@ -88,7 +88,7 @@ class AirflowProcess:
             raise RuntimeError(f"{self.name} ended with {code}:\n{self.log_tail()}")
 
     def kill(self, *, with_children: bool = True) -> None:
-        """SIGKILL, as when the machine goes away, and wait until it is gone.
+        """SIGKILL, as when the machine goes away.
 
         Args:
             with_children: Also whatever it has started, at once; False leaves orphans, as a kill of the one
@@ -98,7 +98,6 @@ class AirflowProcess:
         _signal(targets, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
-        psutil.wait_procs(targets, timeout=10)
 
     def stop(self, timeout: float = 30.0) -> None:
         """SIGTERM, as when somebody restarts it in an orderly way, and wait for its end."""
