@@ -28,22 +28,22 @@ def main() -> int:
     print("Starting the emulator of Vertex AI ...", flush=True)
     with launch("--image", f"{IMAGE}={HERE / 'digits_image'}") as emulator:
         print(f"It listens on {emulator.address}. Running the DAG 'digits' in Airflow ...", flush=True)
-        log = run_dag(emulator, output)
+        log = run_dag("digits", emulator.address, output, FOLDER / "airflow")
         return show(emulator, output, log)
 
 
-def run_dag(emulator: EmulatorProcess, output: Path) -> str:
-    """Run the DAG in an Airflow of its own, with a SQLite database; return what Airflow wrote."""
+def run_dag(dag_id: str, emulator_address: str, output: Path, airflow_home: Path) -> str:
+    """Run an example DAG in an Airflow of its own, with a SQLite database; return what Airflow wrote."""
     environment = {
         **os.environ,
-        "AIRFLOW_HOME": str(FOLDER / "airflow"),
+        "AIRFLOW_HOME": str(airflow_home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "VERTEX_AI_EMULATOR_HOST": emulator.address,
+        "VERTEX_AI_EMULATOR_HOST": emulator_address,
         "DIGITS_OUTPUT": output.as_uri(),
     }
     log = ""
-    for command in (["db", "migrate"], ["dags", "test", "digits"]):
+    for command in (["db", "migrate"], ["dags", "test", dag_id]):
         airflow = subprocess.run(
             [sys.executable, "-m", "airflow", *command],
             env=environment,
@@ -54,8 +54,7 @@ def run_dag(emulator: EmulatorProcess, output: Path) -> str:
         )
         log += airflow.stdout
         if airflow.returncode:
-            print(log)
-            sys.exit(f"'airflow {' '.join(command)}' failed")
+            raise RuntimeError(f"'airflow {' '.join(command)}' failed:\n{log}")
     return log
 
 

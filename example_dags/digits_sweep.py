@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, ObjectStoragePath, task
 
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A bucket of yours; the tests set a folder of the machine, which the emulator writes to.
 OUTPUT = os.environ.get("DIGITS_OUTPUT", "gs://acme-models/digits")
@@ -25,14 +28,14 @@ with DAG("digits_sweep", schedule=None, tags=["vertex-training"]):
 
     @task
     def pick_best(jobs: Iterable[dict[str, str]]) -> dict[str, str | float]:
-        """Return the job that reached the highest accuracy."""
-        scored = [{"name": job["name"], "folder": job["base_output_directory"], **metrics(job)} for job in jobs]
-        best = max(scored, key=lambda job: job["accuracy"])
-        print(f"best of {len(scored)}: {best}")
-        return best
+        """Return the job that reached the highest accuracy, by the file that each wrote beside its model."""
+        results = [(json.loads(metrics_file(job).read_text()), job["name"]) for job in jobs]
+        metrics, name = max(results, key=lambda result: result[0]["accuracy"])
+        print(f"best of {len(results)}: gamma {metrics['gamma']}, accuracy {metrics['accuracy']:.4f}, {name}")
+        return {"name": name, "gamma": metrics["gamma"], "accuracy": metrics["accuracy"]}
 
-    def metrics(job: dict[str, str]) -> dict[str, float]:
-        """Read what a job wrote beside its model."""
-        return json.loads((ObjectStoragePath(job["base_output_directory"]) / "model/metrics.json").read_text())
+    def metrics_file(job: dict[str, str]) -> ObjectStoragePath:
+        """Return where the job's training code wrote what it reached."""
+        return ObjectStoragePath(job["base_output_directory"]) / "model" / "metrics.json"
 
     pick_best(train.output)

@@ -25,19 +25,18 @@ def main() -> None:
     arguments = parser.parse_args()
 
     images, digits = load_digits(return_X_y=True)
-    train_images, test_images, train_digits, test_digits = train_test_split(
-        images, digits, test_size=0.25, random_state=0, stratify=digits
-    )
-    print(f"training on {len(train_images)} images, C={arguments.c}, gamma={arguments.gamma}")
-    model = SVC(C=arguments.c, gamma=arguments.gamma).fit(train_images, train_digits)
-    accuracy = model.score(test_images, test_digits)
-    print(f"accuracy on {len(test_images)} held-out images: {accuracy:.4f}")
+    train, held_out = train_test_split(range(len(images)), test_size=0.25, random_state=0, stratify=digits)
+    print(f"training on {len(train)} images, C={arguments.c}, gamma={arguments.gamma}")
+    model = SVC(C=arguments.c, gamma=arguments.gamma).fit(images[train], digits[train])
+    accuracy = model.score(images[held_out], digits[held_out])
+    print(f"accuracy on {len(held_out)} held-out images: {accuracy:.4f}")
 
     # Vertex AI mounts Cloud Storage at /gcs; the emulator gives a folder, which this leaves as it is.
     folder = Path(os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/"))
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / "model.joblib")
-    (folder / "metrics.json").write_text(json.dumps({"accuracy": accuracy, **vars(arguments)}))
+    metrics = {"accuracy": accuracy, **vars(arguments), "held_out": held_out}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
     print(f"wrote {folder / 'model.joblib'}")
 
 

@@ -1,0 +1,73 @@
+"""The example DAGs run as they are shown, in real Airflow, with real training."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import joblib
+import pytest
+from sklearn.datasets import load_digits
+
+from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from example_dags import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = Path(demo.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def emulator_with_image() -> Iterator[EmulatorProcess]:
+    """An emulator that knows the examples' image; its times are the default ones, as a user has them."""
+    with launch("--image", f"{demo.IMAGE}={EXAMPLES / 'digits_image'}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One Airflow for all examples: making its database takes longest."""
+    return tmp_path_factory.mktemp("airflow")
+
+
+@pytest.mark.timeout(240)
+def test_digits(emulator_with_image: EmulatorProcess, airflow_home: Path, tmp_path: Path) -> None:
+    """The job of the DAG writes a model that reads digits which it was not trained on."""
+    log = demo.run_dag("digits", emulator_with_image.address, tmp_path, airflow_home)
+
+    (model_file,) = tmp_path.rglob("model.joblib")
+    images, digits = load_digits(return_X_y=True)
+    held_out = json.loads((model_file.parent / "metrics.json").read_text())["held_out"]
+    assert joblib.load(model_file).score(images[held_out], digits[held_out]) > demo.GOOD_ACCURACY
+    (job,) = [each for each in emulator_with_image.control.jobs("emulator") if each["name"] in log]
+    assert job["state"] == "JOB_STATE_SUCCEEDED"
+    assert f"{job['name']} ended as JOB_STATE_SUCCEEDED, accuracy" in log
+
+
+@pytest.mark.timeout(240)
+def test_digits_sweep(emulator_with_image: EmulatorProcess, airflow_home: Path, tmp_path: Path) -> None:
+    """Each mapped task trains a model of its own, and the best of them is picked."""
+    log = demo.run_dag("digits_sweep", emulator_with_image.address, tmp_path, airflow_home)
+
+    metrics = [json.loads(each.read_text()) for each in tmp_path.rglob("metrics.json")]
+    best = max(each["accuracy"] for each in metrics)
+    assert sorted(each["gamma"] for each in metrics) == [0.00001, 0.0001, 0.001, 0.01]
+    assert re.search(rf"best of 4: gamma \S+, accuracy {best:.4f}, projects/", log)
+
+
+def test_examples_parse_without_airflow_database_or_cloud() -> None:
+    """Parsing the examples needs neither an Airflow database nor Google's libraries."""
+    program = (
+        "import sys, runpy\n"
+        "for path in sys.argv[1:]: runpy.run_path(path)\n"
+        "heavy = ('google.cloud.aiplatform', 'google.auth', 'grpc')\n"
+        "loaded = [name for name in sys.modules if name.startswith(heavy)]\n"
+        "assert not loaded, loaded\n"
+    )
+    files = [str(EXAMPLES / name) for name in ("digits.py", "digits_sweep.py")]
+    subprocess.run([sys.executable, "-c", program, *files], check=True)
