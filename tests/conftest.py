@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """An emulator for all tests, in a process of its own; a project of its own keeps each test apart."""
     storage = tmp_path_factory.mktemp("storage")
-    arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "5")
+    arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
     with launch(*arguments, "--storage", str(storage)) as running:
         yield running
 
@@ -88,7 +88,7 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
 @pytest.fixture(scope="session")
 def tls_emulator(tls_files: TlsFiles) -> Iterator[EmulatorProcess]:
     """As `emulator`, behind TLS: a client reaches it as `localhost` only, and has to trust `tls_files.ca`."""
-    arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "5")
+    arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
     tls = ("--host", "localhost", "--tls-cert", str(tls_files.cert), "--tls-key", str(tls_files.key))
     with launch(*arguments, *tls) as running:
         yield running

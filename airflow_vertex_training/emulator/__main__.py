@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from airflow_vertex_training.emulator.config import EmulatorConfig, QuotaLimits
-from airflow_vertex_training.emulator.server import Emulator
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -98,6 +97,9 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
 
 
 async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
+    # Loads Google's message types, which takes seconds: too long for --help and for a wrong argument.
+    from airflow_vertex_training.emulator.server import Emulator
+
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -107,6 +107,10 @@ class ControlClient:
         """
         return list(self._call("log_lines", name=name, task_name=task_name))
 
+    def wait_line(self, name: str, text: str = "", timeout: float = 30.0) -> str:
+        """Waits until a replica of a job has printed a line that contains a text; returns the line."""
+        return str(self._call("wait_line", timeout, name=name, text=text))
+
     def preempt(self, name: str, replica: str = "workerpool0-0") -> bool:
         """Takes a running replica away, as a fault of the infrastructure does; it is restarted.
 

@@ -55,6 +55,7 @@ class ControlServicer:
             self.jobs,
             self.wait_job,
             self.log_lines,
+            self.wait_line,
             self.preempt,
             self.create_simulated,
             self.pause_serving,
@@ -105,7 +106,7 @@ class ControlServicer:
         wanted = {int(JobState[state]) for state in states}
         job = self._job(name)
         while not any(state in wanted for state, _ in job.history):
-            await self._emulator.store.wait_for_change()
+            await self._emulator.store.changes.wait()
         return _describe(job)
 
     async def log_lines(self, name: str, task_name: str | None) -> list[dict[str, Any]]:
@@ -121,6 +122,15 @@ class ControlServicer:
             for entry in self._emulator.log.of_job(job.location.project, job.job_id)
             if (entry.task_name != SERVICE if task_name is None else entry.task_name == task_name)
         ]
+
+    async def wait_line(self, name: str, text: str) -> str:
+        """Waits until a replica of a job has printed a line that contains a text; returns the line."""
+        job = self._job(name)
+        while True:
+            for entry in self._emulator.log.of_job(job.location.project, job.job_id):
+                if entry.task_name != SERVICE and text in entry.text:
+                    return entry.text
+            await self._emulator.log.changes.wait()
 
     async def preempt(self, name: str, replica: str) -> bool:
         """Takes a running replica away, as the infrastructure does; returns whether there was one."""

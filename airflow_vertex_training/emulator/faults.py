@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from airflow_vertex_training.emulator.changes import Changes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,6 +32,7 @@ _PHASES = {
     "stale": ("view",),
     "late": ("view",),
     # Kinds that meet a job.
+    "queue": ("queue",),
     "job_error": ("provision",),
     "preempt": ("run",),
 }
@@ -47,15 +50,15 @@ class Fault:
     Args:
         kind: `error` answers with `code`. `delay` waits `seconds` and goes on. `hang` never answers. `hold`
             waits until it is released. `stale`: a list shows the world as it was `seconds` ago. `late`: a
-            list misses what is younger than `seconds`. `job_error`: the job fails when it should start, with
-            `code` and `message` (default: a stockout). `preempt`: a replica is lost `seconds` after the job
-            began to run.
+            list misses what is younger than `seconds`. `queue`: the job stays QUEUED for `seconds` more, or
+            until it is released. `job_error`: the job fails when it should start, with `code` and `message`
+            (default: a stockout). `preempt`: a replica is lost `seconds` after the job began to run.
         project: The project's id.
         method: The RPC, such as `CreateCustomJob`; `*` is any. Faults of jobs have no method.
         region: Only this region; None is any.
         when: `before_commit` or `after_commit`, for the first four kinds. An answer that is lost after the
             job was made is an `error` or a `hang` with `after_commit`.
-        code: Name of a gRPC status code.
+        code: Name of a gRPC status code; None is RESOURCE_EXHAUSTED for a `job_error`, else UNAVAILABLE.
         message: The status message.
         seconds: A duration.
         replica: Which replica is preempted.
@@ -72,7 +75,7 @@ class Fault:
     method: str = "*"
     region: str | None = None
     when: str = "before_commit"
-    code: str = "UNAVAILABLE"
+    code: str | None = None
     message: str = ""
     seconds: float = 0.0
     replica: str = "workerpool0-0"
@@ -87,7 +90,7 @@ class Fault:
             raise ValueError(f"kind: must be one of {', '.join(_PHASES)}, got {self.kind!r}")
         if self.when not in ("before_commit", "after_commit"):
             raise ValueError(f"when: must be before_commit or after_commit, got {self.when!r}")
-        if self.code not in grpc.StatusCode.__members__ or self.code == "OK":
+        if self.code is not None and (self.code not in grpc.StatusCode.__members__ or self.code == "OK"):
             raise ValueError(f"code: must name a gRPC status code other than OK, got {self.code!r}")
 
     @classmethod
@@ -101,6 +104,12 @@ class Fault:
         if unknown:
             raise ValueError(f"fault: unknown settings {', '.join(sorted(unknown))}")
         return cls(**values)
+
+    @property
+    def status(self) -> grpc.StatusCode:
+        """The code that it answers with, or that the job's error has."""
+        default = "RESOURCE_EXHAUSTED" if self.kind == "job_error" else "UNAVAILABLE"
+        return grpc.StatusCode[self.code or default]
 
     @property
     def phase(self) -> str:
@@ -144,7 +153,7 @@ class ActiveFault:
     seen: int = 0
     struck: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    _progress: asyncio.Event = field(default_factory=asyncio.Event)
+    _progress: Changes = field(default_factory=Changes)
 
     @property
     def used_up(self) -> bool:
@@ -157,8 +166,7 @@ class ActiveFault:
         if self.seen <= self.fault.skip or self.used_up:
             return False
         self.struck += 1
-        self._progress.set()
-        self._progress = asyncio.Event()
+        self._progress.notify()
         return True
 
     async def wait_reached(self, times: int) -> None:
@@ -203,7 +211,7 @@ class FaultBook:
         """Finds the fault that strikes a target, and uses it up by one.
 
         Args:
-            phase: `before_commit`, `after_commit`, `view`, `provision` or `run`.
+            phase: `before_commit`, `after_commit`, `view`, `queue`, `provision` or `run`.
             target: The request or the job.
 
         Returns:

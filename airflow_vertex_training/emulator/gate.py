@@ -136,7 +136,7 @@ def _error_of(fault: Fault) -> ApiError:
             for subject, description in fault.details.items()
         ]
         details.append(error_details_pb2.QuotaFailure(violations=violations))
-    return ApiError(grpc.StatusCode[fault.code], fault.message or "Injected by a fault.", details)
+    return ApiError(fault.status, fault.message or "Injected by a fault.", details)
 
 
 def rpc_handler(

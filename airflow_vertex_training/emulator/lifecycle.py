@@ -22,7 +22,7 @@ from airflow_vertex_training.emulator.errors import ApiError
 from airflow_vertex_training.emulator.faults import STOCKOUT, FaultBook, Target
 from airflow_vertex_training.emulator.messages import CustomJob, JobState, Message
 from airflow_vertex_training.emulator.runner import ReplicaFailure, ReplicaLost, Run, Runner
-from airflow_vertex_training.emulator.store import Job, JobStore
+from airflow_vertex_training.emulator.store import FINAL_STATES, Job, JobStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,6 @@ _DEFAULT_TIMEOUT_SECONDS = 7 * 24 * 3600.0
 # google.rpc.Code
 _CANCELLED = 1
 _INVALID_ARGUMENT = 3
-_RESOURCE_EXHAUSTED = 8
 _INTERNAL = 13
 
 
@@ -155,6 +154,7 @@ class Lifecycle:
         """Takes a job as far as RUNNING; returns whether it got there."""
         if job.state == JobState.JOB_STATE_QUEUED:
             await self._wait_in_state(job, self._config.queue_seconds)
+            await self._queue_on_request(job)
             self._enter(job, JobState.JOB_STATE_PENDING)
             self._write(job, "Waiting for job to be provisioned.")
         if job.state == JobState.JOB_STATE_PENDING:
@@ -162,13 +162,18 @@ class Lifecycle:
             struck = self._faults.take("provision", self._target(job))
             if struck is not None:
                 fault = struck.fault
-                code = grpc.StatusCode[fault.code].value[0] if fault.message else _RESOURCE_EXHAUSTED
                 text = fault.message or STOCKOUT.format(region=job.location.region)
-                self._finish(job, JobState.JOB_STATE_FAILED, code, text)
+                self._finish(job, JobState.JOB_STATE_FAILED, fault.status.value[0], text)
                 return False
             self._enter(job, JobState.JOB_STATE_RUNNING)
             self._write(job, "Job is running.")
         return True
+
+    async def _queue_on_request(self, job: Job) -> None:
+        struck = self._faults.take("queue", self._target(job))
+        if struck is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(struck.released.wait(), struck.fault.seconds)
 
     async def _wait_in_state(self, job: Job, seconds: float) -> None:
         passed = (time.time_ns() - job.history[-1][1]) / 1e9
@@ -233,6 +238,9 @@ class Lifecycle:
         self._enter(job, state, (code, text) if code else None)
 
     def _enter(self, job: Job, state: int, error: tuple[int, str] | None = None) -> None:
+        if job.state == JobState.JOB_STATE_CANCELLING and state not in FINAL_STATES:
+            # asyncio drops a cancellation that comes in the same moment as what was waited for.
+            raise asyncio.CancelledError
         job.enter(state, error)
         self._store.save(job)
 

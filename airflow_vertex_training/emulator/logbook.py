@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.emulator.changes import Changes
 from airflow_vertex_training.emulator.messages import LogEntry, Message
 
 if TYPE_CHECKING:
@@ -107,11 +108,15 @@ class LogBook:
     Args:
         database: From `open_database`; the entries in it are loaded.
         max_lines: How many entries of one job are kept; the oldest go first.
+
+    Attributes:
+        changes: Tells of every entry that is written.
     """
 
     def __init__(self, database: sqlite3.Connection, max_lines: int) -> None:
         self._database = database
         self._max_lines = max_lines
+        self.changes = Changes()
         self._entries: dict[tuple[str, str], deque[Entry]] = {}
         self._last_nanoseconds = 0
         self._sequence = itertools.count(1)
@@ -180,6 +185,7 @@ class LogBook:
         if len(entries) > self._max_lines:
             oldest = entries.popleft()
             self._database.execute("DELETE FROM log_entries WHERE sequence = ?", (oldest.sequence,))
+        self.changes.notify()
 
 
 def severity_name(number: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.emulator import environment, watchdog
+from airflow_vertex_training.emulator.changes import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,13 +80,12 @@ class Run:
 
     restart_job: bool = False
     _machines: dict[str, _Machine] = field(default_factory=dict)
-    _started: asyncio.Event = field(default_factory=asyncio.Event)
+    _started: Changes = field(default_factory=Changes)
 
     def enter(self, replica: str, machine: _Machine) -> None:
         """Notes that a replica has been started."""
         self._machines[replica] = machine
-        self._started.set()
-        self._started = asyncio.Event()
+        self._started.notify()
 
     def leave(self, replica: str) -> None:
         """Notes that a replica has ended."""

@@ -81,7 +81,7 @@ class Emulator:
                 self._control_server = _server({SERVICE_NAME: ControlServicer(self).handlers()})
                 port = _bind(self._control_server, self._config.host, self._config.control_port)
                 await self._control_server.start()
-                self.control_address = f"{self._config.host}:{port}"
+                self.control_address = _address(self._config.host, port)
             self.lifecycle.resume()
         except BaseException:
             await self.__aexit__()
@@ -112,7 +112,7 @@ class Emulator:
         self._port = _bind(server, self._config.host, self._port, self._credentials())
         await server.start()
         self._server = server
-        self.address = f"{self._config.host}:{self._port}"
+        self.address = _address(self._config.host, self._port)
 
     async def pause_serving(self) -> None:
         """Cuts the API's connections and refuses new ones. Jobs go on."""
@@ -135,10 +135,14 @@ def _server(services: Mapping[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]) 
     return server
 
 
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _bind(
     server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None = None
 ) -> int:
-    address = f"{host}:{port}"
+    address = _address(host, port)
     try:
         if credentials is None:
             return server.add_insecure_port(address)

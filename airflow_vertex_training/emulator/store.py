@@ -6,13 +6,13 @@ kept.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.emulator.changes import Changes
 from airflow_vertex_training.emulator.messages import CustomJob, JobState, Message
 from airflow_vertex_training.emulator.names import JobName, Location
 
@@ -151,13 +151,16 @@ class JobStore:
 
     Args:
         database: From `open_database`; the jobs in it are loaded.
+
+    Attributes:
+        changes: Tells of every job that is added, changed or removed.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._jobs: dict[Location, dict[str, Job]] = {}
         self._active: dict[Location, dict[str, Job]] = {}
-        self._changed: asyncio.Event = asyncio.Event()
+        self.changes = Changes()
         rows = database.execute("SELECT * FROM jobs ORDER BY sequence").fetchall()
         for sequence, project, region, job_id, message, history in rows:
             states = [(state, since) for state, since in json.loads(history)]
@@ -175,21 +178,21 @@ class JobStore:
         for job in jobs:
             self._index(job)
         self.last_sequence = max(self.last_sequence, *(job.sequence for job in jobs))
-        self._notify()
+        self.changes.notify()
 
     def save(self, job: Job) -> None:
         """Keeps what was changed in a job."""
         self._write(job)
         if job.final:
             self._active.get(job.location, {}).pop(job.job_id, None)
-        self._notify()
+        self.changes.notify()
 
     def remove(self, job: Job) -> None:
         """Removes a job."""
         self._database.execute("DELETE FROM jobs WHERE sequence = ?", (job.sequence,))
         self._jobs.get(job.location, {}).pop(job.job_id, None)
         self._active.get(job.location, {}).pop(job.job_id, None)
-        self._notify()
+        self.changes.notify()
 
     def get(self, name: JobName) -> Job | None:
         """Finds a job by its name; None if there is none."""
@@ -209,10 +212,6 @@ class JobStore:
         """Returns the jobs of all locations."""
         return [job for jobs in self._jobs.values() for job in jobs.values()]
 
-    async def wait_for_change(self) -> None:
-        """Waits until any job is added, changed or removed."""
-        await self._changed.wait()
-
     def _index(self, job: Job) -> None:
         self._jobs.setdefault(job.location, {})[job.job_id] = job
         if not job.final:
@@ -230,8 +229,3 @@ class JobStore:
                 json.dumps(job.history),
             ),
         )
-
-    def _notify(self) -> None:
-        """Wakes all who wait now; who waits from now on waits for the next change."""
-        self._changed.set()
-        self._changed = asyncio.Event()
