@@ -38,35 +38,59 @@ def _parser() -> argparse.ArgumentParser:
     add("--tls-cert", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)")
     add("--tls-key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
     add("--state", type=Path, metavar="FILE", help="keep jobs and logs in this SQLite file over restarts")
-    add("--image", type=_pair, action="append", default=[], metavar="URI=FOLDER", help="folder for an image")
-    add("--storage", type=Path, metavar="FOLDER", help="where gs://BUCKET lies, as FOLDER/BUCKET")
     add(
-        "--queue-seconds",
-        type=float,
-        default=defaults.queue_seconds,
-        metavar="S",
-        help="(default: %(default)s)",
+        "--image",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="URI=FOLDER",
+        help="a replica of this image runs its command in this folder; may be repeated",
     )
-    add("--provision-seconds", type=float, default=defaults.provision_seconds, metavar="S")
-    add("--stop-grace-seconds", type=float, default=defaults.stop_grace_seconds, metavar="S")
-    add("--enforce-quotas", action="store_true", help="refuse requests over Vertex's default quotas")
-    add("--resource-requests-per-minute", type=int, default=quotas.resource_requests, metavar="N")
-    add("--submissions-per-minute", type=int, default=quotas.submissions, metavar="N")
-    add("--log-reads-per-minute", type=int, default=quotas.log_reads, metavar="N")
-    add("--projects", metavar="A,B", help="only these projects may be used")
+    add(
+        "--storage",
+        type=Path,
+        metavar="FOLDER",
+        help="where gs://BUCKET lies, as FOLDER/BUCKET; by default a temporary folder that goes with the emulator",
+    )
+    seconds = [
+        ("--queue-seconds", defaults.queue_seconds, "how long a job is QUEUED"),
+        ("--provision-seconds", defaults.provision_seconds, "how long a job is PENDING"),
+        (
+            "--stop-grace-seconds",
+            defaults.stop_grace_seconds,
+            "from SIGTERM to SIGKILL for a job's processes",
+        ),
+    ]
+    for name, value, text in seconds:
+        add(name, type=float, default=value, metavar="S", help=f"{text} (default: %(default)s)")
+    add("--enforce-quotas", action="store_true", help="refuse requests over these quotas")
+    limits = [
+        ("--resource-requests-per-minute", quotas.resource_requests, "get, list, cancel and delete"),
+        ("--submissions-per-minute", quotas.submissions, "create"),
+        ("--log-reads-per-minute", quotas.log_reads, "ListLogEntries"),
+    ]
+    for name, limit, text in limits:
+        add(name, type=int, default=limit, metavar="N", help=f"quota of {text} (default: %(default)s)")
+    add("--projects", metavar="A,B", help="only these projects may be used; others are PERMISSION_DENIED")
     add(
         "--project-number",
         type=_pair,
         action="append",
         default=[],
         metavar="ID=NUMBER",
-        help="name in answers",
+        help="answers name this project by its number, as Vertex does; may be repeated",
     )
-    add("--max-log-lines", type=int, default=defaults.max_log_lines, metavar="N", help="kept of each job")
+    add(
+        "--max-log-lines",
+        type=int,
+        default=defaults.max_log_lines,
+        metavar="N",
+        help="how many log lines of each job are kept (default: %(default)s)",
+    )
     add(
         "--until-stdin-closes",
         action="store_true",
-        help="end also when standard input does: for a parent process",
+        help="end when standard input closes: with the process at its other end",
     )
     return parser
 

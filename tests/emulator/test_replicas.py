@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,24 @@ def test_each_replica_has_an_empty_folder_of_its_own(client, emulator, parent, m
     folder, listed = emulator.control.wait_line(name).split(" ", 1)
     assert listed == "[]"
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize(("whole_job", "started"), [(True, 4), (False, 3)])
+def test_loss_of_a_worker_restarts_what_was_asked_for(client, emulator, parent, make_job, whole_job, started):
+    """With `restart_job_on_worker_restart` the loss of one replica restarts all, without it that one."""
+    job = make_job("sh", "-c", "echo up; sleep 600")
+    job.job_spec.scheduling.restart_job_on_worker_restart = whole_job
+    job.job_spec.worker_pool_specs.append(job.job_spec.worker_pool_specs[0])
+    name = client.create_custom_job(parent=parent, custom_job=job).name
+
+    def wait_lines(number: int) -> None:
+        deadline = time.monotonic() + 20
+        while len(emulator.control.log_lines(name)) < number:
+            assert time.monotonic() < deadline
+
+    wait_lines(2)
+    assert emulator.control.preempt(name, "workerpool1-0")
+    wait_lines(started)
+    client.cancel_custom_job(name=name)
+    emulator.control.wait_job(name)
+    assert len(emulator.control.log_lines(name)) == started
