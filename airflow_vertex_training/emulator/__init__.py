@@ -9,17 +9,18 @@ Start one with `python -m airflow_vertex_training.emulator`, or from a test:
 Nothing is imported here: the client parts stay light, Google's message types take seconds to load.
 
 What is as on Vertex: the custom job methods of `JobService` and `ListLogEntries` of Cloud Logging, their
-validation, errors, filters, pages and request quotas; a job's states, times, error codes and texts; a replica's
-environment.
+validation, errors, filters, pages and request quotas; a job's states, times, error codes and texts; a
+replica's environment.
 
 What is not:
 
-- The container's command runs, its image does not. Machines, disks, networks and accelerators are only checked.
+- The container's command runs, its image does not. Machines, disks, networks and accelerators are only
+  checked.
 - `gs://BUCKET` is a folder, see `emulator.environment`.
-- A replica that exits with another status than 0 fails the job at once. Vertex may restart it a few times first;
-  here only injected faults of the infrastructure restart replicas.
-- Google doesn't document what these do, so the emulator's answer is its own: cancelling a job that has ended is
-  FAILED_PRECONDITION; a job over its `scheduling.timeout` is CANCELLED, with a text that says so.
+- A replica that exits with another status than 0 fails the job at once. Vertex may restart it a few times
+  first; here only injected faults of the infrastructure restart replicas.
+- Google doesn't document what these do, so the emulator's answer is its own: cancelling a job that has ended
+  is FAILED_PRECONDITION; a job over its `scheduling.timeout` is CANCELLED, with a text that says so.
 - After a restart with a state file, a job that was RUNNING gets new processes, see `emulator.lifecycle`.
 - A deleted job's log goes with it.
 - Nobody is authenticated. It listens on loopback addresses only, and runs whatever command it is sent.

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--storage",
         type=Path,
         metavar="FOLDER",
-        help="where gs://BUCKET lies, as FOLDER/BUCKET; by default a temporary folder that goes with the emulator",
+        help="where gs://BUCKET lies, as FOLDER/BUCKET; default: a temporary folder, removed at the end",
     )
     seconds = [
         ("--queue-seconds", defaults.queue_seconds, "how long a job is QUEUED"),

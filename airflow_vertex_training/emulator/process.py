@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_vertex_training.emulator.control import ControlClient
 
@@ -35,9 +35,10 @@ class EmulatorProcess:
         storage: The folder where buckets lie.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], output: bytes, errors: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: bytes, errors: IO[bytes]) -> None:
         self._process = process
         self._errors = errors
+        self._said = ""
         self.pid = process.pid
         self.address = _find(_ADDRESS, output)
         self.storage = Path(_find(_STORAGE, output))
@@ -70,8 +71,8 @@ class EmulatorProcess:
         self._reap(timeout=30.0)
 
     def stderr(self) -> str:
-        """Returns what it has written to its standard error."""
-        return self._errors.read_text() if self._errors.exists() else ""
+        """Returns what it has written to its standard error, also when it has ended."""
+        return self._said if self._errors.closed else _content(self._errors)
 
     def _reap(self, timeout: float) -> int:
         self.control.close()
@@ -83,6 +84,8 @@ class EmulatorProcess:
             raise
         finally:
             _close_pipes(self._process)
+            self._said = self.stderr()
+            self._errors.close()
         return status
 
 
@@ -102,26 +105,27 @@ def launch(*arguments: str, timeout: float = 60.0) -> EmulatorProcess:
     Raises:
         RuntimeError: It did not start; the message has what it said.
     """
-    errors = Path(tempfile.mkdtemp(prefix="vertex-emulator-")) / "stderr"
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
     package_root = str(Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
-    with errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "airflow_vertex_training.emulator"),
-                *("--control-port", "0", "--until-stdin-closes", *arguments),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, "PYTHONPATH": search_path},
-        )
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "airflow_vertex_training.emulator"),
+            *("--control-port", "0", "--until-stdin-closes", *arguments),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env={**os.environ, "PYTHONPATH": search_path},
+    )
     output = _read_until_ready(process, time.monotonic() + timeout)
     if _READY.search(output) is None:
         process.kill()
         process.wait()
         _close_pipes(process)
-        raise RuntimeError(f"The emulator did not start: {errors.read_text().strip() or 'it took too long'}")
+        said = _content(errors).strip()
+        errors.close()
+        raise RuntimeError(f"The emulator did not start: {said or 'it took too long'}")
     return EmulatorProcess(process, output, errors)
 
 
@@ -135,6 +139,11 @@ def _read_until_ready(process: subprocess.Popen[bytes], deadline: float) -> byte
             break
         output += chunk
     return output
+
+
+def _content(file: IO[bytes]) -> str:
+    """Reads a file from its start, and leaves the position that the emulator writes at alone."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 
 def _close_pipes(process: subprocess.Popen[Any]) -> None:

@@ -87,6 +87,7 @@ def test_life_of_a_process(connect, make_job, tmp_path):
         with pytest.raises(RuntimeError, match="can't be bound"):
             launch("--port", first.address.rpartition(":")[2])
         assert first.stop() == 0
+        assert "Traceback" not in first.stderr()
     assert wait_gone(pid), "SIGTERM ends the jobs' processes"
 
     second = launch(*state, *options)
