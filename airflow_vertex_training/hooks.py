@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
 # Airflow loads this one also to show a connection form.
+
+logger = logging.getLogger(__name__)
 
 _EMULATOR_PROJECT = "emulator"
 _EMULATOR_ACCOUNT = "training@emulator.iam.gserviceaccount.com"
@@ -64,11 +67,8 @@ class VertexTrainingHook(GoogleBaseHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain, **kwargs)
-        if self._emulator:
-            self.log.warning(
-                "VERTEX_AI_EMULATOR_HOST is set: all jobs run on the emulator at %s, not on Vertex AI",
-                self._emulator,
-            )
+        if emulator := _emulator_address():
+            _warn_of_emulator(emulator)
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
@@ -78,6 +78,11 @@ class VertexTrainingHook(GoogleBaseHook):
         except AirflowNotFoundException:
             if conn_id != cls.default_conn_name:
                 raise
+        logger.info(
+            "There is no connection %r, so %s serve",
+            conn_id,
+            "the emulator's defaults" if _emulator_address() else "application default credentials",
+        )
         return Connection(conn_id=conn_id, conn_type=cls.conn_type)
 
     @classmethod
@@ -106,13 +111,9 @@ class VertexTrainingHook(GoogleBaseHook):
         behaviour = _connection_type()["ui-field-behaviour"]
         return {"hidden_fields": behaviour["hidden-fields"], "relabeling": behaviour["relabeling"]}
 
-    @property
-    def _emulator(self) -> str | None:
-        return os.environ.get("VERTEX_AI_EMULATOR_HOST") or None
-
     def get_credentials_and_project_id(self) -> tuple[Credentials, str | None]:
         """Return the connection's credentials and project; anonymous ones for the emulator."""
-        if self._emulator:
+        if _emulator_address():
             project = self._get_field("project") or os.environ.get("GOOGLE_CLOUD_PROJECT")
             return AnonymousCredentials(), project or _EMULATOR_PROJECT
         return super().get_credentials_and_project_id()
@@ -164,13 +165,13 @@ class VertexTrainingHook(GoogleBaseHook):
         return account
 
     def _own_account(self) -> str | None:
-        if self._emulator:
+        if _emulator_address():
             return _EMULATOR_ACCOUNT
         credentials = self.get_credentials()
         account = getattr(credentials, "service_account_email", None)
         if account == "default":
             # On Compute Engine the account's name is known only after a call to the metadata server.
-            account = self._get_credentials_email()
+            account = self._get_credentials_email
         return account if account and "@" in account else None
 
     def connection_labels(self) -> dict[str, str]:
@@ -250,7 +251,7 @@ class VertexTrainingHook(GoogleBaseHook):
     def watch_job(
         self, job_name: str, *, poll_interval: float, deployment_id: str = labels.DEFAULT_DEPLOYMENT_ID
     ) -> AsyncGenerator[Update, None]:
-        """Watch a job by this hook's credentials; see ``JobWatcher.watch``. For a task that does not defer."""
+        """Watch a job by this hook's credentials, in a task that does not defer; see ``JobWatcher.watch``."""
 
         async def this_hook() -> VertexTrainingHook:
             return self
@@ -307,6 +308,16 @@ def _watch(
         requests_per_minute=int(compat.config("requests_per_minute", _DEFAULT_REQUESTS_PER_MINUTE)),
     )
     return watcher.watch(job_name, poll_interval)
+
+
+def _emulator_address() -> str | None:
+    return os.environ.get("VERTEX_AI_EMULATOR_HOST") or None
+
+
+@functools.cache
+def _warn_of_emulator(address: str) -> None:
+    """Say it once in a process, which is once in a task's log."""
+    logger.warning("VERTEX_AI_EMULATOR_HOST is set: jobs run on the emulator at %s, not on Vertex AI", address)
 
 
 def _connection_type() -> dict[str, Any]:

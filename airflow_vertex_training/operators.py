@@ -256,12 +256,13 @@ class VertexCustomTrainingOperator(BaseOperator):
 
     def _check_what_is_known(self) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
-        known = {
-            name: getattr(self, name)
-            for name in self.template_fields
-            if not _is_open(getattr(self, name)) and name not in _NUMBERS
-        }
-        check_fields(known)
+        known = {name: value for name in self.template_fields if not _is_open(value := getattr(self, name))}
+        check_fields(
+            {
+                name: _NUMBERS[name](name, value) if name in _NUMBERS else value
+                for name, value in known.items()
+            }
+        )
         if isinstance(known.get("labels"), Mapping):
             label_rules.user_labels(known["labels"])
         if not _is_open(self.accelerator_type) and not _is_open(self.accelerator_count):
@@ -365,7 +366,7 @@ class VertexCustomTrainingOperator(BaseOperator):
     def _result(self, job: JobSnapshot) -> dict[str, Any]:
         error = ended_badly(job)
         if error is not None:
-            raise type(error)(name=job.name, state=job.state, code=job.error_code, message=job.error_message)
+            raise error
         from airflow_vertex_training.vertex import progress
 
         self.log.info("%s", progress.summary(job))
@@ -405,10 +406,6 @@ class VertexCustomTrainingOperator(BaseOperator):
             self.log.exception("Could not cancel %s. It may still run and cost money", job_name)
             return
         self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
-
-
-# Checked after rendering only: a template may make text of them.
-_NUMBERS = frozenset({"accelerator_count", "boot_disk_size_gb", "maximum_run_time"})
 
 
 def _deployment_id() -> str:
@@ -463,10 +460,14 @@ def _whole(name: str, value: object) -> int | None:
         raise InvalidJobError(name, f"must be a whole number, got {value!r}") from None
 
 
-def _duration(name: str, value: timedelta | float | str) -> timedelta:
+def _duration(name: str, value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     try:
         return timedelta(seconds=float(value))
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidJobError(name, f"must be a timedelta or seconds, got {value!r}") from None
+
+
+# Arguments that a template makes text of.
+_NUMBERS = {"accelerator_count": _whole, "boot_disk_size_gb": _whole, "maximum_run_time": _duration}
