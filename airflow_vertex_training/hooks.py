@@ -317,7 +317,9 @@ def _emulator_address() -> str | None:
 @functools.cache
 def _warn_of_emulator(address: str) -> None:
     """Say it once in a process, which is once in a task's log."""
-    logger.warning("VERTEX_AI_EMULATOR_HOST is set: jobs run on the emulator at %s, not on Vertex AI", address)
+    logger.warning(
+        "VERTEX_AI_EMULATOR_HOST is set: jobs run on the emulator at %s, not on Vertex AI", address
+    )
 
 
 def _connection_type() -> dict[str, Any]:
