@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 # be is documented nowhere.
 LOOKS = (0.5, 2.0, 5.0, 10.0)
 # How long an endpoint that can't be reached at all is tried again, in seconds.
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 30.0
 
 
 class Outcome(Enum):
