@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -13,7 +14,7 @@ from airflow_vertex_training import compat
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import labels as label_rules
-from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
 from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TaskTry
 from airflow_vertex_training.vertex.spec import (
     DEFAULT_MAXIMUM_RUN_TIME,
@@ -71,7 +72,9 @@ class VertexCustomTrainingOperator(BaseOperator):
         **kwargs: of ``BaseOperator``.
 
     Raises:
-        InvalidJobError: an argument is wrong: when the DAG is parsed, or, for a template, when the task runs.
+        InvalidJobError: an argument is wrong, when the DAG is parsed.
+        AirflowFailException: an argument is wrong, or Vertex refuses the job for good, when the task runs.
+            There are no retries then: they could not help.
         JobFailedError: the job failed; with Vertex's own message and code.
         JobCancelledError: the job was cancelled by somebody.
     """
@@ -164,19 +167,20 @@ class VertexCustomTrainingOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.submit_timeout = submit_timeout
-        self._hook: VertexTrainingHook | None = None
         self._try: TaskTry | None = None
         self._job_name: str | None = None
-        self._killed = threading.Event()
         self._check_what_is_known()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job and wait for its end, here or on the triggerer."""
-        hook = self.hook
-        self._try = _task_try(context)
-        region = hook.resolve_region(self.region)
-        job = self._training_job(hook, self._try, compat.airflow_variables(context))
-        submitted = self._submit(hook, region, job, self._try)
+        self._try = this = _task_try(context)
+        try:
+            submitted = self._submit(context, this)
+        except VertexTrainingError as error:
+            # A later try of the series may still find a job of an earlier one, so only the first one ends it.
+            if this.try_number == this.first_try and _will_not_pass(error):
+                raise compat.AirflowFailException(str(error)) from error
+            raise
         ended = submitted.job
         self._job_name = ended.name
         try:
@@ -185,7 +189,7 @@ class VertexCustomTrainingOperator(BaseOperator):
             if not ended.is_final:
                 if self.deferrable:
                     self._defer(context, ended.name)
-                ended = self._wait_here(hook, ended.name)
+                ended = self._wait_here(ended.name)
         except Exception:
             self._cancel_if_nobody_will_wait(context, ended.name)
             raise
@@ -219,57 +223,67 @@ class VertexCustomTrainingOperator(BaseOperator):
         elif self._try is not None:
             # A create call may be under way: what it has made so far can be found by its label. What it makes
             # yet, execute cancels when the call returns.
-            for job in self._find_jobs_of(self._try):
-                self._cancel(job.name, "the task was killed")
+            self._cancel_jobs_of(self._try)
 
     def preview(self, context: Context | None = None) -> str:
-        """Return the create request as JSON text, without any call over the network.
+        """Return the create request as JSON text, without any call to Google.
 
         Values of environment variables whose names look like those of secrets are masked, as in Airflow's UI.
-        Without a context, templates stay as written, and the labels that Airflow gives each try are left out.
+        A service account or project that only the credentials tell is left out. Without a context, so are the
+        labels that Airflow gives each try, and templates stay as written.
 
         Args:
             context: of a running task, default none.
 
         Raises:
-            InvalidJobError: an argument is wrong.
+            InvalidJobError: an argument is wrong, or is a template where only its value can be checked, such
+                as the image.
         """
+        from airflow_vertex_training.hooks import VertexTrainingHook
         from airflow_vertex_training.vertex import protos
 
-        hook = self.hook
+        hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+        account = self.service_account or hook.connection_default("service_account") or _ACCOUNT_NOT_KNOWN
         this = _task_try(context) if context else None
-        job = self._training_job(hook, this, compat.airflow_variables(context) if context else {})
-        message = protos.to_custom_job(job)
+        variables = compat.airflow_variables(context) if context else {}
+        message = protos.to_custom_job(self._training_job(hook, this, variables, account))
         for variable in message.job_spec.worker_pool_specs[0].container_spec.env:
             variable.value = compat.masked(variable.value, variable.name)
+        if account == _ACCOUNT_NOT_KNOWN:
+            message.job_spec.service_account = ""
         project = self.project_id or hook.connection_default("project") or "PROJECT"
         return protos.to_json(f"projects/{project}/locations/{hook.resolve_region(self.region)}", message)
 
-    @property
+    @cached_property
     def hook(self) -> VertexTrainingHook:
         """The hook of this task's connection."""
-        if self._hook is None:
-            from airflow_vertex_training.hooks import VertexTrainingHook
+        from airflow_vertex_training.hooks import VertexTrainingHook
 
-            self._hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
-        return self._hook
+        return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+
+    @cached_property
+    def _killed(self) -> threading.Event:
+        # Made when the task runs: Airflow copies operators, and an event can't be copied.
+        return threading.Event()
 
     def _check_what_is_known(self) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
-        known = {name: value for name in self.template_fields if not _is_open(value := getattr(self, name))}
-        check_fields(
-            {
-                name: _NUMBERS[name](name, value) if name in _NUMBERS else value
-                for name, value in known.items()
-            }
-        )
-        if isinstance(known.get("labels"), Mapping):
+        known = {name: getattr(self, name) for name in self.template_fields}
+        known = {name: value for name, value in known.items() if not _is_open(value)}
+        for name in known.keys() & _NUMBERS.keys():
+            known[name] = _NUMBERS[name](name, known[name])
+        check_fields(known)
+        if known.get("labels"):
             label_rules.user_labels(known["labels"])
-        if not _is_open(self.accelerator_type) and not _is_open(self.accelerator_count):
-            check_accelerators(self.accelerator_type, _whole("accelerator_count", self.accelerator_count))
+        if known.keys() >= {"accelerator_type", "accelerator_count"}:
+            check_accelerators(known["accelerator_type"], known["accelerator_count"])
 
     def _training_job(
-        self, hook: VertexTrainingHook, this: TaskTry | None, variables: Mapping[str, str]
+        self,
+        hook: VertexTrainingHook,
+        this: TaskTry | None,
+        variables: Mapping[str, str],
+        service_account: str,
     ) -> TrainingJob:
         own_labels = {**hook.connection_labels(), **label_rules.user_labels(self.labels or {})}
         check_fields({"env": self.env})
@@ -278,7 +292,7 @@ class VertexCustomTrainingOperator(BaseOperator):
         return TrainingJob(
             image=self.image,
             display_name=label_rules.display_name(base, unique),
-            service_account=hook.resolve_service_account(self.service_account),
+            service_account=service_account,
             command=self.command,
             args=self.args,
             env={**variables, **(self.env or {})},
@@ -295,9 +309,13 @@ class VertexCustomTrainingOperator(BaseOperator):
             or hook.connection_default("base_output_directory"),
         )
 
-    def _submit(self, hook: VertexTrainingHook, region: str, job: TrainingJob, this: TaskTry) -> Submission:
+    def _submit(self, context: Context, this: TaskTry) -> Submission:
         from airflow_vertex_training.vertex.submission import Submitter
 
+        hook = self.hook
+        region = hook.resolve_region(self.region)
+        account = hook.resolve_service_account(self.service_account)
+        job = self._training_job(hook, this, compat.airflow_variables(context), account)
         with hook.jobs(region, self.project_id) as jobs:
             jobs.sleep = self._sleep
             self.log.info(
@@ -318,11 +336,13 @@ class VertexCustomTrainingOperator(BaseOperator):
             raise VertexTrainingError(msg)
 
     def _announce(self, context: Context, submitted: Submission) -> None:
-        job = submitted.job
-        ti = context["ti"]
+        job, ti = submitted.job, context["ti"]
+        url = job_url(job.name)
         ti.xcom_push(key=XCOM_JOB_NAME, value=job.name)
-        ti.xcom_push(key=VertexJobLink().xcom_key, value=job_url(job.name))
-        self.log.info("Job %s (%s). Console: %s", job.name, job.display_name, job_url(job.name))
+        ti.xcom_push(key=VertexJobLink().xcom_key, value=url)
+        self.log.info(
+            "%s %s (%s). Console: %s", submitted.outcome.value.capitalize(), job.name, job.display_name, url
+        )
 
     def _stop_if_ended_meanwhile(self, context: Context) -> None:
         """Cancel and stop where the task was killed or cleared while its job was being submitted."""
@@ -350,13 +370,13 @@ class VertexCustomTrainingOperator(BaseOperator):
         left = started + self.execution_timeout - datetime.now(tz=timezone.utc)
         return max(left, timedelta(seconds=1))
 
-    def _wait_here(self, hook: VertexTrainingHook, job_name: str) -> JobSnapshot:
+    def _wait_here(self, job_name: str) -> JobSnapshot:
         import asyncio
 
         from airflow_vertex_training.vertex import progress
 
         async def wait() -> JobSnapshot:
-            updates = hook.watch_job(
+            updates = self.hook.watch_job(
                 job_name, poll_interval=self.poll_interval, deployment_id=_deployment_id()
             )
             return await progress.follow(updates, self.log)
@@ -380,13 +400,22 @@ class VertexCustomTrainingOperator(BaseOperator):
         name = ti.xcom_pull(task_ids=self.task_id, key=XCOM_JOB_NAME, map_indexes=ti.map_index)
         return str(name) if name else None
 
-    def _find_jobs_of(self, this: TaskTry) -> list[JobSnapshot]:
+    def _cancel_jobs_of(self, this: TaskTry) -> None:
         hook = self.hook
-        with hook.jobs(hook.resolve_region(self.region), self.project_id) as jobs:
-            return [job for job in jobs.find(label_rules.TRY, this.try_id) if not job.is_final]
+        try:
+            with hook.jobs(hook.resolve_region(self.region), self.project_id) as jobs:
+                found = jobs.find(label_rules.TRY, this.try_id)
+        except VertexTrainingError:
+            # Raised into what execute is just doing, it would hide the answer to the create call.
+            self.log.exception("Could not look for a job of the killed task")
+            return
+        for job in found:
+            if not job.is_final:
+                self._cancel(job.name, "the task was killed")
 
     def _cancel_if_nobody_will_wait(self, context: Context, job_name: str | None) -> None:
         ti = context["ti"]
+        # max_tries counts retries: the last try is number max_tries + 1.
         if ti.try_number > ti.max_tries:
             self._cancel(job_name, "the task failed and there is no try left to wait for it")
         elif _is_cleared(context):
@@ -408,6 +437,9 @@ class VertexCustomTrainingOperator(BaseOperator):
         self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
 
 
+_ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"
+
+
 def _deployment_id() -> str:
     return compat.config("deployment_id", DEFAULT_DEPLOYMENT_ID)
 
@@ -426,6 +458,15 @@ def _task_try(context: Context) -> TaskTry:
         first_try=ti.max_tries - (ti.task.retries or 0) + 1,
         run_start=context["dag_run"].start_date,
     )
+
+
+def _will_not_pass(error: VertexTrainingError) -> bool:
+    """Whether the same task would meet the same error at its next try."""
+    from airflow_vertex_training.vertex import errors
+
+    if isinstance(error, VertexApiError):
+        return error.__cause__ is not None and not errors.is_transient(error.__cause__)
+    return isinstance(error, InvalidJobError)
 
 
 def _is_cleared(context: Context) -> bool:
