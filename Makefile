@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv brings a list of certificate authorities; the machine's own, where there is one, may know more of them.
 UV_FLAGS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
+# Whatever imports Airflow makes it write its settings somewhere: not into the user's own ~/airflow.
+export AIRFLOW_HOME := $(CURDIR)/.venv/airflow
 
 # A training job in real Airflow on the emulator, from nothing to the trained model.
 demo: .venv/ready
@@ -31,7 +33,7 @@ docs: .venv/ready
 
 # The Airflow versions whose triggerer calls no on_kill, each in an environment of its own.
 test-airflow-3.1 test-airflow-3.2: test-airflow-%: .venv-airflow-%/ready
-	.venv-airflow-$*/bin/pytest --ignore tests/packaging
+	AIRFLOW_HOME=$(CURDIR)/.venv-airflow-$*/airflow .venv-airflow-$*/bin/pytest --ignore tests/packaging
 
 clean:
 	rm -rf .venv .venv-airflow-* dist docs/_build
