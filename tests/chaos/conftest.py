@@ -1,0 +1,105 @@
+"""One real Airflow and one emulator for all cases; the emulator's table of jobs is the judge."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.airflow_processes.api import TaskKey
+from tests.airflow_processes.fixtures import airflow, running_airflow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from tests.airflow_processes.installation import AirflowInstallation
+
+__all__ = ["airflow", "airflow_environment", "running_airflow", "training"]
+
+PROJECT = "acme-chaos"
+
+DAG_FILE = textwrap.dedent("""
+    from datetime import timedelta
+
+    from airflow.sdk import DAG
+    from airflow_vertex_training.operators import VertexCustomTrainingOperator
+    from tests.chaos.faults import Training, arguments
+
+    with DAG({dag_id!r}, schedule=None, **{dag_arguments}):
+        Training(
+            task_id="train",
+            project_id={project!r},
+            region="us-central1",
+            image="us-docker.pkg.dev/acme/trainers/digits:1.0",
+            poll_interval=0.5,
+            retry_delay=timedelta(seconds=0.1),
+            **arguments({arguments}),
+        )
+""")
+FOREVER = ["python", "-c", "import time; time.sleep(3600)"]
+
+
+@pytest.fixture(scope="session")
+def airflow_environment(emulator: EmulatorProcess) -> Mapping[str, str]:
+    """All processes of the Airflow call the emulator."""
+    return {"VERTEX_AI_EMULATOR_HOST": emulator.address}
+
+
+@dataclass
+class Trainings:
+    """Starts training tasks in the Airflow, and looks at their jobs in the emulator."""
+
+    airflow: AirflowInstallation
+    emulator: EmulatorProcess
+    numbers: itertools.count[int]
+
+    def start(self, *, dag_arguments: str = "{}", command: list[str] = FOREVER, **arguments: Any) -> TaskKey:
+        """Write a DAG of one training task, start a run of it, and return the task instance."""
+        number = next(self.numbers)
+        dag_id = f"training-{number}"
+        text = DAG_FILE.format(
+            dag_id=dag_id,
+            project=PROJECT,
+            dag_arguments=dag_arguments,
+            arguments={"command": command, **arguments},
+        )
+        self.airflow.write_dag(dag_id, text)
+        return TaskKey(dag_id, self.airflow.api.trigger(dag_id, run_id=f"run-{number}"), "train")
+
+    def start_watched(self, *, deferrable: bool, **arguments: Any) -> TaskKey:
+        """Start a training that never ends, and wait until its job runs and is being watched."""
+        task = self.start(deferrable=deferrable, **arguments)
+        self.airflow.wait_for_task(task, "deferred" if deferrable else "running")
+        self.airflow.wait_for_log(task, "INFO Running")
+        return task
+
+    def jobs(self, task: TaskKey) -> list[dict[str, Any]]:
+        """Return a task's jobs, the oldest first."""
+        every = self.emulator.control.jobs(PROJECT)
+        return [job for job in every if job["labels"]["airflow_dag_id"] == task.dag_id]
+
+    def states(self, task: TaskKey) -> list[str]:
+        """Return the states of a task's jobs, the oldest job's first."""
+        return [job["state"].removeprefix("JOB_STATE_") for job in self.jobs(task)]
+
+    def wait_for_states(self, task: TaskKey, *states: str) -> None:
+        """Wait until a task's jobs are as many and in such states."""
+        self.airflow.wait_for(
+            f"jobs of {task} to be {states}",
+            lambda: self.states(task),
+            lambda seen: seen == list(states),
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def training(airflow: AirflowInstallation, emulator: EmulatorProcess) -> Trainings:
+    """Start trainings in the one Airflow."""
+    return Trainings(airflow, emulator, _NUMBERS)
+
+
+_NUMBERS = itertools.count(1)

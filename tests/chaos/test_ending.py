@@ -1,0 +1,82 @@
+"""Whoever ends the task ends its job, and nobody else does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.airflow_processes.installation import AirflowInstallation
+    from tests.chaos.conftest import Trainings
+
+# The first start of a whole Airflow is in the time of the test that happens to come first.
+pytestmark = [pytest.mark.timeout(300)]
+
+BOTH = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "running"])
+
+
+@BOTH
+@pytest.mark.parametrize("verdict", ["failed", "success"])
+def test_a_verdict_on_the_task_cancels_its_job(
+    airflow: AirflowInstallation, training: Trainings, verdict: str, *, deferrable: bool
+) -> None:
+    """A task that a user marks while it waits leaves its job cancelled, and the task log says so."""
+    task = training.start_watched(deferrable=deferrable)
+    airflow.api.mark_task(task, verdict)
+    training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    assert airflow.api.task_instance(task)["state"] == verdict
+
+
+@BOTH
+def test_a_clear_ends_the_old_job_and_runs_a_new_one(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
+    """A task that is cleared while it waits starts anew with a job of its own; the old one is cancelled."""
+    task = training.start_watched(deferrable=deferrable)
+    airflow.api.clear_task(task)
+    training.wait_for_states(task, "CANCELLED", "RUNNING")
+    airflow.wait_for_task(task, "deferred" if deferrable else "running", try_number=2)
+    airflow.wait_for_log(task, "INFO Running", try_number=2)
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED", "CANCELLED")
+
+
+@BOTH
+def test_failing_the_run_cancels_the_job(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
+    """A DAG run that a user marks as failed ends its tasks' jobs."""
+    task = training.start_watched(deferrable=deferrable)
+    airflow.api.mark_run(task.dag_id, task.run_id, "failed")
+    training.wait_for_states(task, "CANCELLED")
+
+
+@BOTH
+def test_execution_timeout_cancels_the_job(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
+    """A task that takes longer than it may fails, and its job is cancelled."""
+    task = training.start(deferrable=deferrable, execution_timeout=20)
+    airflow.wait_for_task(task, "failed", timeout=120)
+    training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+
+
+def test_dagrun_timeout_cancels_the_job(airflow: AirflowInstallation, training: Trainings) -> None:
+    """A DAG run that takes longer than it may ends its tasks' jobs."""
+    task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}')
+    airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
+    training.wait_for_states(task, "CANCELLED")
+
+
+@BOTH
+def test_cancel_on_kill_can_be_turned_off(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
+    """With cancel_on_kill=False the job goes on when its task is ended, and the task log says so."""
+    task = training.start_watched(deferrable=deferrable, cancel_on_kill=False)
+    airflow.api.mark_task(task, "failed")
+    airflow.wait_for_log(task, "cancel_on_kill is off")
+    assert training.states(task) == ["RUNNING"]
