@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex import errors, labels, states
-from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError
+from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, VertexTrainingError
 from airflow_vertex_training.vertex.jobs import age
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ class Submitter:
         doing = f"Creating a job in {self.jobs.region} of project {self.jobs.project}"
         try:
             return retrying(self._create_once, job, this)
+        except VertexTrainingError:
+            raise
         except Exception as error:
             if not errors.may_create_again(error) or errors.never_connected(error):
                 raise errors.api_error(doing, error) from error
@@ -175,7 +177,6 @@ class Submitter:
             if found := self._look(this):
                 return self._keep_oldest(found)
             raise
-        logger.info("Created %s", created.name)
         # After an unclear answer the first job may be there after all, only listed late.
         return self._keep_oldest(self._look(this) or [created]) if self.unclear else created
 
