@@ -198,7 +198,7 @@ class VertexCustomTrainingOperator(BaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
         job = JobSnapshot.from_dict(event["job"])
-        if event["status"] != "success" and ended_badly(job) is None:
+        if not job.is_final:
             # The wait was given up, not the job.
             self._cancel_if_nobody_will_wait(context, job.name)
             raise VertexTrainingError(event["message"])

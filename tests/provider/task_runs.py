@@ -1,0 +1,109 @@
+"""Task instances, run by Airflow's own task runner without the processes around it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import structlog
+
+RUN_START = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
+
+
+@dataclass
+class Supervisor:
+    """Answers a task's messages as the process does that Airflow puts beside each: in Airflow's own types."""
+
+    state: str = "running"
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def send(self, msg: Any) -> Any:
+        """Answer a message."""
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time import comms
+
+        match msg:
+            case comms.GetConnection():
+                return comms.ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND)
+            case comms.SetXCom():
+                self.xcoms[msg.key] = msg.value
+            case comms.GetXCom():
+                return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.key))
+            case comms.GetTaskStates():
+                assert msg.run_ids
+                assert msg.task_ids
+                mapped = msg.map_index is not None
+                key = f"{msg.task_ids[0]}_{msg.map_index}" if mapped else msg.task_ids[0]
+                return comms.TaskStatesResult(task_states={msg.run_ids[0]: {key: self.state}})
+        return comms.OKResponse(ok=True)
+
+    async def asend(self, msg: Any) -> Any:
+        """Answer a message of an event loop's."""
+        return self.send(msg)
+
+
+@dataclass
+class Outcome:
+    """How a task's run ended."""
+
+    state: str
+    message: Any
+    error: BaseException | None
+    result: Any
+
+
+def task_instance(operator: Any, **changes: Any) -> Any:
+    """Return a task instance as Airflow's task runner has it, of a run that began at `RUN_START`."""
+    from airflow.sdk.api.datamodels._generated import DagRun, DagRunState, DagRunType, TIRunContext
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    run_id = changes.pop("run_id", "manual__2026-03-01T12:30:00+00:00")
+    run = DagRun(
+        dag_id=operator.dag_id,
+        run_id=run_id,
+        logical_date=RUN_START,
+        data_interval_start=None,
+        data_interval_end=None,
+        run_after=RUN_START,
+        start_date=RUN_START,
+        end_date=None,
+        run_type=DagRunType.MANUAL,
+        state=DagRunState.RUNNING,
+        conf=changes.pop("conf", None),
+        consumed_asset_events=[],
+        partition_key=None,
+    )
+    max_tries = changes.pop("max_tries", operator.retries or 0)
+    try_number = changes.pop("try_number", 1)
+    from_server = TIRunContext(dag_run=run, max_tries=max_tries, should_retry=try_number <= max_tries)
+    values = {
+        "id": uuid.uuid4(),
+        "task_id": operator.task_id,
+        "dag_id": operator.dag_id,
+        "run_id": run_id,
+        "try_number": try_number,
+        "map_index": -1,
+        "start_date": datetime.now(tz=timezone.utc),
+        **changes,
+    }
+    return RuntimeTaskInstance.model_construct(
+        dag_version_id=uuid.uuid4(),
+        task=operator,
+        bundle_instance=None,
+        max_tries=max_tries,
+        _ti_context_from_server=from_server,
+        **values,
+    )
+
+
+def run_task(operator: Any, ti: Any = None, **changes: Any) -> Outcome:
+    """Run a task by Airflow's own task runner: rendering, signals, timeouts and outcome are Airflow's."""
+    from airflow.sdk.execution_time import task_runner
+
+    ti = ti or task_instance(operator, **changes)
+    supervisor: Any = task_runner.SUPERVISOR_COMMS
+    supervisor.xcoms.pop("return_value", None)
+    state, message, error = task_runner.run(ti, ti.get_template_context(), structlog.get_logger("task"))
+    return Outcome(state.value, message, error, supervisor.xcoms.get("return_value"))
