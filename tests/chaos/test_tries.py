@@ -1,0 +1,261 @@
+"""What a try does about the jobs that earlier tries left, and what others' fate does to a job: nothing."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.airflow_processes.api import TaskKey
+from tests.chaos.conftest import FOREVER, PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.airflow_processes.installation import AirflowInstallation
+    from tests.chaos.conftest import Trainings
+
+# The first start of a whole Airflow is in the time of the test that happens to come first.
+pytestmark = [pytest.mark.timeout(300)]
+
+UNTIL_RELEASED = [
+    "python",
+    "-c",
+    "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.2)",
+]
+
+BROKEN_TRIGGER = textwrap.dedent("""
+    from datetime import timedelta
+
+    from airflow.sdk import DAG
+    from tests.chaos.broken_triggers import FirstTriggerBroken
+
+    with DAG({dag_id!r}, schedule=None):
+        FirstTriggerBroken(
+            task_id="train",
+            first_trigger={trigger!r},
+            project_id={project!r},
+            region="us-central1",
+            image="us-docker.pkg.dev/acme/trainers/digits:1.0",
+            command={command},
+            poll_interval=0.5,
+            retries={retries},
+            retry_delay=timedelta(seconds=0.1),
+        )
+""")
+
+SIBLINGS = textwrap.dedent("""
+    from airflow.sdk import DAG
+    from airflow_vertex_training.operators import VertexCustomTrainingOperator
+
+    with DAG("siblings", schedule=None):
+        VertexCustomTrainingOperator.partial(
+            task_id="train",
+            project_id={project!r},
+            region="us-central1",
+            image="us-docker.pkg.dev/acme/trainers/digits:1.0",
+            command={command},
+            poll_interval=0.5,
+        ).expand(args=[["0"], ["1"], ["2"]])
+""")
+
+ANOTHER_TASK = textwrap.dedent("""
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+
+    with DAG({dag_id!r}, schedule=None):
+        EmptyOperator(task_id="another")
+""")
+
+
+def start_with_broken_trigger(
+    airflow: AirflowInstallation, training: Trainings, trigger: str, *, retries: int
+) -> TaskKey:
+    """Start a training whose first trigger breaks once its job runs (or at once, where it can't be loaded)."""
+    dag_id = f"{trigger}-trigger-{retries}"
+    text = BROKEN_TRIGGER.format(
+        dag_id=dag_id, trigger=trigger, project=PROJECT, command=FOREVER, retries=retries
+    )
+    airflow.write_dag(dag_id, text)
+    airflow.fault_points.arm("in the trigger")
+    task = TaskKey(dag_id, airflow.api.trigger(dag_id), "train")
+    if trigger == "crashing":
+        airflow.fault_points.reached("in the trigger", timeout=90)
+        training.wait_for_states(task, "RUNNING")
+        airflow.fault_points.release("in the trigger")
+    return task
+
+
+BROKEN = pytest.mark.parametrize("trigger", ["crashing", "unloadable"])
+
+
+@BROKEN
+def test_the_next_try_finds_the_job_of_a_broken_trigger(
+    airflow: AirflowInstallation, training: Trainings, trigger: str
+) -> None:
+    """A trigger that breaks leaves its job running, and the task's next try adopts it."""
+    task = start_with_broken_trigger(airflow, training, trigger, retries=1)
+    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    (job,) = training.jobs(task)
+    assert f"Adopting {job['name']}, which try 1 created" in log
+    assert f"{job['name']} is left to the task's next try" in airflow.api.task_log(task, 1)
+    assert training.states(task) == ["RUNNING"]
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED")
+
+
+@BROKEN
+def test_the_job_of_a_broken_trigger_ends_with_the_last_try(
+    airflow: AirflowInstallation, training: Trainings, trigger: str
+) -> None:
+    """A trigger that breaks in the last try costs its job: nobody would wait for it."""
+    task = start_with_broken_trigger(airflow, training, trigger, retries=0)
+    airflow.wait_for_task(task, "failed", timeout=90)
+    training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}: the task failed and there is no")
+
+
+def test_a_retry_takes_the_result_of_a_job_that_has_succeeded(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A job that succeeds while its worker dies is not run again: the retry takes its result."""
+    airflow.fault_points.arm("before deferral")
+    task = training.start(command=["python", "-c", "print('trained')"], retries=1)
+    airflow.fault_points.reached("before deferral", timeout=90)
+    training.wait_for_states(task, "SUCCEEDED")
+    airflow.kill_task(task)
+    airflow.wait_for_task(task, "success", try_number=2, timeout=90)
+    (job,) = training.jobs(task)
+    airflow.wait_for_log(task, f"Taking the result of {job['name']}, which try 1 created", try_number=2)
+    assert airflow.api.xcom(task)["name"] == job["name"]
+
+
+def test_a_retry_that_may_not_reattach_runs_a_new_job(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """With reattach=False a retry cancels what the killed try left, and creates a job of its own."""
+    airflow.fault_points.arm("before deferral")
+    task = training.start(retries=1, reattach=False)
+    airflow.fault_points.reached("before deferral", timeout=90)
+    airflow.kill_task(task)
+    airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    training.wait_for_states(task, "CANCELLED", "RUNNING")
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED", "CANCELLED")
+
+
+def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A task that waits in a worker which vanishes without a word is tried again, and adopts its job."""
+    task = training.start_watched(deferrable=False, retries=1)
+    airflow.kill_task(task, with_supervisor=True)
+    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=150)
+    assert training.states(task) == ["RUNNING"]
+    assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED")
+
+
+@pytest.mark.parametrize("status", [0, 1], ids=["succeeded", "failed"])
+def test_a_clear_after_the_end_runs_a_new_job(
+    airflow: AirflowInstallation, training: Trainings, status: int
+) -> None:
+    """A task that is cleared after its end trains again, whatever became of its first job."""
+    task = training.start(deferrable=False, command=["python", "-c", f"raise SystemExit({status})"])
+    airflow.wait_for_run(task.dag_id, task.run_id, timeout=90)
+    airflow.api.clear_task(task)
+    ended = "failed" if status else "success"
+    airflow.wait_for_task(task, ended, try_number=2, timeout=90)
+    assert training.states(task) == ["FAILED" if status else "SUCCEEDED"] * 2
+
+
+def test_a_mapped_task_leaves_its_siblings_jobs_alone(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """Clearing one mapped task instance and failing another touches no job but their own."""
+    airflow.write_dag("siblings", SIBLINGS.format(project=PROJECT, command=FOREVER))
+    run_id = airflow.api.trigger("siblings")
+    cleared, failed, untouched = (TaskKey("siblings", run_id, "train", index) for index in range(3))
+
+    def states(task: TaskKey) -> list[str]:
+        index = str(task.map_index)
+        jobs = [job for job in training.jobs(task) if job["labels"]["airflow_map_index"] == index]
+        return [job["state"].removeprefix("JOB_STATE_") for job in jobs]
+
+    for task in (cleared, failed, untouched):
+        airflow.wait_for_log(task, "INFO Running", timeout=90)
+    airflow.api.clear_task(cleared)
+    airflow.api.mark_task(failed, "failed")
+    airflow.wait_for_log(cleared, "INFO Running", try_number=2, timeout=90)
+    expected = [["CANCELLED", "RUNNING"], ["CANCELLED"], ["RUNNING"]]
+    airflow.wait_for(
+        "each job to be as its own task is",
+        lambda: [states(task) for task in (cleared, failed, untouched)],
+        lambda seen: seen == expected,
+    )
+    airflow.api.mark_run("siblings", run_id, "failed")
+    training.wait_for_states(untouched, *["CANCELLED"] * 4)
+
+
+def test_a_task_removed_from_the_dag_ends_its_job(airflow: AirflowInstallation, training: Trainings) -> None:
+    """A deferred task that is no longer in its DAG has no use for its job."""
+    task = training.start_watched(deferrable=True)
+    airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
+    training.wait_for_states(task, "CANCELLED")
+
+
+def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
+    """A DAG that is deleted while its task waits leaves no job behind."""
+    task = training.start_watched(deferrable=True)
+    airflow.remove_dag(task.dag_id)
+    training.wait_for_states(task, "CANCELLED")
+
+
+def test_a_new_version_of_the_dag_cancels_nothing(
+    airflow: AirflowInstallation, training: Trainings, tmp_path: Path
+) -> None:
+    """A DAG file that changes while the task waits changes nothing for the job, which is waited for to its end."""
+    released = tmp_path / "released"
+    task = training.start_watched(deferrable=True, command=[*UNTIL_RELEASED, str(released)])
+    file = airflow.home / "dags" / f"{task.dag_id}.py"
+    changed = file.read_text().replace("digits:1.0", "digits:2.0")
+    assert changed != file.read_text()
+    airflow.write_dag(task.dag_id, changed)
+    released.touch()
+    assert airflow.wait_for_run(task.dag_id, task.run_id, timeout=90)["state"] == "success"
+    assert training.states(task) == ["SUCCEEDED"]
+    assert len(airflow.api.tries(task)) == 1
+
+
+def test_a_kill_before_the_trigger_has_started_reaches_nobody(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """The window that can't be closed: a task marked before any triggerer has it leaves its job running."""
+    airflow.triggerers[0].kill()
+    task = training.start()
+    airflow.wait_for_task(task, "deferred", timeout=90)
+    training.wait_for_states(task, "RUNNING")
+    airflow.api.mark_task(task, "failed")
+    airflow.start_again(airflow.triggerers[0])
+    # A task that is deferred after it shows that the triggerer is at work on what there is.
+    later = training.start_watched(deferrable=True)
+    airflow.api.mark_task(later, "failed")
+    training.wait_for_states(later, "CANCELLED")
+    assert training.states(task) == ["RUNNING"]
+
+
+def test_a_clear_ends_the_job_that_a_kill_could_not_reach(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A job that was left behind by a kill is ended by the next try of its task, which runs its own."""
+    airflow.triggerers[0].kill()
+    task = training.start()
+    airflow.wait_for_task(task, "deferred", timeout=90)
+    airflow.api.clear_task(task)
+    airflow.start_again(airflow.triggerers[0])
+    airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    training.wait_for_states(task, "CANCELLED", "RUNNING")
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED", "CANCELLED")
