@@ -36,7 +36,7 @@ test-airflow-3.1 test-airflow-3.2: test-airflow-%: .venv-airflow-%/ready
 	AIRFLOW_HOME=$(CURDIR)/.venv-airflow-$*/airflow .venv-airflow-$*/bin/pytest --ignore tests/packaging
 
 clean:
-	rm -rf .venv .venv-airflow-* dist docs/_build
+	rm -rf .venv .venv-airflow-* .demo dist docs/_build
 
 .venv/ready: constraints.txt pyproject.toml
 	$(call install,.venv,constraints.txt)
