@@ -72,7 +72,7 @@ ANOTHER_TASK = textwrap.dedent("""
 def start_with_broken_trigger(
     airflow: AirflowInstallation, training: Trainings, trigger: str, *, retries: int
 ) -> TaskKey:
-    """Start a training whose first trigger breaks once its job runs (or at once, where it can't be loaded)."""
+    """Start a training whose first trigger breaks, a crashing one when the job runs."""
     dag_id = f"{trigger}-trigger-{retries}"
     text = BROKEN_TRIGGER.format(
         dag_id=dag_id, trigger=trigger, project=PROJECT, command=FOREVER, retries=retries
@@ -87,6 +87,12 @@ def start_with_broken_trigger(
     return task
 
 
+def wait_until_watched(airflow: AirflowInstallation, task: TaskKey, state: str = "deferred") -> str:
+    """Wait until the second try watches a running job, and return that try's log."""
+    airflow.wait_for_task(task, state, try_number=2, timeout=150)
+    return airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+
+
 BROKEN = pytest.mark.parametrize("trigger", ["crashing", "unloadable"])
 
 
@@ -96,7 +102,7 @@ def test_the_next_try_finds_the_job_of_a_broken_trigger(
 ) -> None:
     """A trigger that breaks leaves its job running, and the task's next try adopts it."""
     task = start_with_broken_trigger(airflow, training, trigger, retries=1)
-    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    log = wait_until_watched(airflow, task)
     (job,) = training.jobs(task)
     assert f"Adopting {job['name']}, which try 1 created" in log
     assert f"{job['name']} is left to the task's next try" in airflow.api.task_log(task, 1)
@@ -139,7 +145,7 @@ def test_a_retry_that_may_not_reattach_runs_a_new_job(
     task = training.start(retries=1, reattach=False)
     airflow.fault_points.reached("before deferral", timeout=90)
     airflow.kill_task(task)
-    airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    wait_until_watched(airflow, task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED", "CANCELLED")
@@ -151,7 +157,7 @@ def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
     """A task that waits in a worker which vanishes without a word is tried again, and adopts its job."""
     task = training.start_watched(deferrable=False, retries=1)
     airflow.kill_task(task, with_supervisor=True)
-    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=150)
+    log = wait_until_watched(airflow, task, "running")
     assert training.states(task) == ["RUNNING"]
     assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
     airflow.api.mark_task(task, "failed")
@@ -185,10 +191,11 @@ def test_a_mapped_task_leaves_its_siblings_jobs_alone(
         return [job["state"].removeprefix("JOB_STATE_") for job in jobs]
 
     for task in (cleared, failed, untouched):
+        airflow.wait_for_task(task, "deferred", timeout=90)
         airflow.wait_for_log(task, "INFO Running", timeout=90)
     airflow.api.clear_task(cleared)
     airflow.api.mark_task(failed, "failed")
-    airflow.wait_for_log(cleared, "INFO Running", try_number=2, timeout=90)
+    wait_until_watched(airflow, cleared)
     expected = [["CANCELLED", "RUNNING"], ["CANCELLED"], ["RUNNING"]]
     airflow.wait_for(
         "each job to be as its own task is",
@@ -216,7 +223,7 @@ def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Tra
 def test_a_new_version_of_the_dag_cancels_nothing(
     airflow: AirflowInstallation, training: Trainings, tmp_path: Path
 ) -> None:
-    """A DAG file that changes while the task waits changes nothing for the job, which is waited for to its end."""
+    """A DAG file that changes while the task waits changes nothing for the job: it runs to its end."""
     released = tmp_path / "released"
     task = training.start_watched(deferrable=True, command=[*UNTIL_RELEASED, str(released)])
     file = airflow.home / "dags" / f"{task.dag_id}.py"
@@ -255,7 +262,21 @@ def test_a_clear_ends_the_job_that_a_kill_could_not_reach(
     airflow.wait_for_task(task, "deferred", timeout=90)
     airflow.api.clear_task(task)
     airflow.start_again(airflow.triggerers[0])
-    airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    wait_until_watched(airflow, task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED", "CANCELLED")
+
+
+@pytest.mark.parametrize("verdict", ["failed", "success"])
+def test_a_verdict_between_create_and_deferral_cancels_the_job(
+    airflow: AirflowInstallation, training: Trainings, verdict: str
+) -> None:
+    """A task that is marked when its job has just been made ends its job, before it waits or just after."""
+    airflow.fault_points.arm("after create")
+    task = training.start()
+    airflow.fault_points.reached("after create", timeout=90)
+    airflow.api.mark_task(task, verdict)
+    airflow.fault_points.release("after create")
+    training.wait_for_states(task, "CANCELLED")
+    assert airflow.api.task_instance(task)["state"] == verdict
