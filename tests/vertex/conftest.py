@@ -1,0 +1,71 @@
+"""The Vertex side against a real emulator, without Airflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+
+from airflow_vertex_training.vertex import connection, labels
+from airflow_vertex_training.vertex.jobs import Jobs
+from airflow_vertex_training.vertex.labels import TaskTry
+from airflow_vertex_training.vertex.spec import TrainingJob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_vertex_training.emulator.process import EmulatorProcess
+
+REGION = "us-central1"
+RUN_START = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
+_ids = itertools.count(1)
+
+
+def a_try(**changes: object) -> TaskTry:
+    """Return the first try of a task, with an id of its own, changed as asked for."""
+    first = TaskTry(
+        deployment_id="airflow",
+        dag_id="digits",
+        run_id="manual__2026-11-24",
+        task_id="train",
+        map_index=-1,
+        try_number=1,
+        try_id=f"try-{next(_ids)}",
+        first_try=1,
+        run_start=RUN_START,
+    )
+    return dataclasses.replace(first, **changes)
+
+
+def a_job(this: TaskTry, *command: str) -> TrainingJob:
+    """Return the job that a try asks for; it runs for long unless a command is given."""
+    return TrainingJob(
+        image="us-docker.pkg.dev/acme/trainers/digits:1.4",
+        display_name="digits",
+        service_account="trainer@acme.iam.gserviceaccount.com",
+        command=command or ("python", "-c", "import time; time.sleep(600)"),
+        labels=labels.all_labels(this, {}),
+    )
+
+
+@pytest.fixture
+def sleeps() -> list[float]:
+    """The waits that were asked for."""
+    return []
+
+
+@pytest.fixture
+def jobs(emulator: EmulatorProcess, project: str, sleeps: list[float]) -> Iterator[Jobs]:
+    """The jobs of a project of its own; waiting between calls takes no time. All are cancelled at the end."""
+    client = connection.open_client(
+        connection.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
+    )
+    with Jobs(client, project, REGION, sleep=sleeps.append) as opened:
+        yield opened
+        emulator.control.clear_faults(project)
+        for job in emulator.control.jobs(project):
+            opened.cancel(job["name"])

@@ -1,0 +1,275 @@
+"""One job for each try, whatever the create call answers; the emulator's table of jobs is the judge."""
+
+from __future__ import annotations
+
+import logging
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+
+from airflow_vertex_training.vertex import connection, errors
+from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, VertexApiError
+from airflow_vertex_training.vertex.jobs import Jobs
+from airflow_vertex_training.vertex.submission import Outcome, Submitter
+from tests.vertex.conftest import REGION, RUN_START, a_job, a_try
+
+if TYPE_CHECKING:
+    from airflow_vertex_training.emulator.process import EmulatorProcess
+
+AMBIGUOUS = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"]
+
+
+def states(emulator: EmulatorProcess, project: str) -> list[str]:
+    """Return the states of a project's jobs, the oldest job's first."""
+    return [job["state"].removeprefix("JOB_STATE_") for job in emulator.control.jobs(project)]
+
+
+def wait_until_running(emulator: EmulatorProcess, job_name: str) -> None:
+    """Wait until a job runs."""
+    emulator.control.wait_job(job_name, ["JOB_STATE_RUNNING"])
+
+
+@pytest.mark.parametrize("code", AMBIGUOUS)
+@pytest.mark.parametrize("when", ["before_commit", "after_commit"])
+def test_an_unclear_answer_makes_one_job(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, code: str, when: str
+) -> None:
+    """An answer that leaves it open whether there is a job is looked into: one job, made before or after."""
+    emulator.control.add_fault(project, "error", method="CreateCustomJob", code=code, when=when)
+    this = a_try()
+    submitted = Submitter(jobs).submit(a_job(this), this)
+    assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
+
+
+def test_a_list_that_is_late_makes_no_second_job(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
+    """Of two jobs of one try, made because the list was late, the older stays and the other is cancelled."""
+    emulator.control.add_fault(project, "error", method="CreateCustomJob", when="after_commit")
+    # The looks after the first create see nothing; those after the second see both.
+    emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=3600.0, times=4)
+    this = a_try()
+    submitted = Submitter(jobs).submit(a_job(this), this)
+    oldest, twin = emulator.control.jobs(project)
+    assert submitted.job.name == oldest["name"]
+    emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
+
+
+def test_500_unclear_creates_make_500_jobs(emulator: EmulatorProcess, project: str) -> None:
+    """Faults drawn from all unclear codes, before and after the commit: none twice, none missing."""
+    draw = random.Random(0)
+    tries = [a_try(dag_id=f"digits-{number}") for number in range(500)]
+    for each in tries:
+        emulator.control.add_fault(
+            project,
+            "error",
+            method="CreateCustomJob",
+            code=draw.choice(AMBIGUOUS),
+            when=draw.choice(["before_commit", "after_commit"]),
+            labels={"airflow_try": each.try_id},
+            times=draw.choice([1, 1, 2]),
+        )
+    emulator.control.add_fault(project, "queue", seconds=3600.0, times=None)
+    client = connection.open_client(
+        connection.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
+    )
+    with Jobs(client, project, REGION, sleep=lambda _: None) as jobs, ThreadPoolExecutor(8) as threads:
+        submitted = list(threads.map(lambda each: Submitter(jobs).submit(a_job(each), each), tries))
+    alive = [job for job in emulator.control.jobs(project) if job["state"] == "JOB_STATE_QUEUED"]
+    assert sorted(job["labels"]["airflow_try"] for job in alive) == sorted(each.try_id for each in tries)
+    assert {job["name"] for job in alive} == {each.job.name for each in submitted}
+
+
+def test_request_quota_is_waited_for(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, sleeps: list[float]
+) -> None:
+    """A request quota's refusals delay the job and make no second one."""
+    emulator.control.add_fault(
+        project,
+        "error",
+        method="CreateCustomJob",
+        code="RESOURCE_EXHAUSTED",
+        message="Quota exceeded",
+        times=7,
+    )
+    this = a_try()
+    assert Submitter(jobs).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert len(sleeps) == 7
+    assert len(emulator.control.jobs(project)) == 1
+
+
+def test_request_quota_is_waited_for_until_submit_timeout(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, sleeps: list[float]
+) -> None:
+    """A quota that goes on refusing ends in an error that names submit_timeout, and no job."""
+    emulator.control.add_fault(
+        project,
+        "error",
+        method="CreateCustomJob",
+        code="RESOURCE_EXHAUSTED",
+        message="Quota exceeded",
+        times=None,
+    )
+    this = a_try()
+    with pytest.raises(
+        SubmitTimeoutError, match=r"given up after 600 s \(submit_timeout\); none was created"
+    ):
+        Submitter(jobs, timeout=600.0).submit(a_job(this), this)
+    assert 600 <= sum(sleeps) < 700
+    assert states(emulator, project) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "words"),
+    [
+        ("PERMISSION_DENIED", "Permission denied", "Vertex AI User"),
+        ("PERMISSION_DENIED", "Vertex AI API has not been used in project x", "gcloud services enable"),
+        ("PERMISSION_DENIED", "You do not have permission to actAs sa", "roles/iam.serviceAccountUser"),
+        ("UNAUTHENTICATED", "invalid credentials", "check the connection's keyfile"),
+        ("INVALID_ARGUMENT", "machine type x is not supported", "machine type x is not supported"),
+        (
+            "RESOURCE_EXHAUSTED",
+            "The following quota metrics exceed quota limits: custom_model_training_nvidia_l4_gpus",
+            "Ask for more quota",
+        ),
+    ],
+)
+def test_a_refusal_fails_at_once_and_helps(
+    emulator: EmulatorProcess,
+    project: str,
+    jobs: Jobs,
+    sleeps: list[float],
+    *,
+    code: str,
+    message: str,
+    words: str,
+) -> None:
+    """What waiting does not cure fails without a second call, in Vertex's words and with what to do."""
+    emulator.control.add_fault(project, "error", method="CreateCustomJob", code=code, message=message)
+    this = a_try()
+    with pytest.raises(VertexApiError) as raised:
+        Submitter(jobs).submit(a_job(this), this)
+    assert message in str(raised.value)
+    assert words in str(raised.value)
+    assert (sleeps, states(emulator, project)) == ([], [])
+
+
+def test_a_retry_adopts_the_running_job(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
+    """A retry of the same series waits for the job that is there, and the log names it."""
+    first = a_try()
+    name = Submitter(jobs).submit(a_job(first), first).job.name
+    retry = a_try(try_number=2)
+    again = Submitter(jobs).submit(a_job(retry), retry)
+    assert (again.outcome, again.job.name) == (Outcome.ADOPTED, name)
+    assert len(emulator.control.jobs(project)) == 1
+
+
+def test_a_retry_takes_the_result(
+    emulator: EmulatorProcess, jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A retry of a job that has succeeded trains nothing again, and says so."""
+    first = a_try()
+    name = Submitter(jobs).submit(a_job(first, "python", "-c", "pass"), first).job.name
+    emulator.control.wait_job(name)
+    retry = a_try(try_number=2)
+    with caplog.at_level(logging.INFO):
+        again = Submitter(jobs).submit(a_job(retry), retry)
+    assert (again.outcome, again.job.name) == (Outcome.RESULT_TAKEN, name)
+    assert f"Taking the result of {name}, which try 1 created" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("retry", "reattach"),
+    [
+        (a_try(try_number=2, first_try=2), True),
+        (a_try(try_number=2), False),
+        (a_try(try_number=2, run_start=None), True),
+    ],
+    ids=["cleared", "reattach=False", "no run start"],
+)
+def test_a_job_that_nobody_waits_for_any_more(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, retry: object, *, reattach: bool
+) -> None:
+    """After a clear, or with reattach=False, the old job is cancelled; where it can't be told, left alone."""
+    first = a_try()
+    name = Submitter(jobs).submit(a_job(first), first).job.name
+    wait_until_running(emulator, name)
+    again = Submitter(jobs, reattach=reattach).submit(a_job(retry), retry)
+    assert again.job.name != name
+    if retry.run_start is None:
+        assert emulator.control.jobs(project)[0]["state"] == "JOB_STATE_RUNNING"
+    else:
+        emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
+
+
+@pytest.mark.parametrize("own_deployment", [False, True])
+def test_another_installation_with_the_same_ids(
+    emulator: EmulatorProcess,
+    project: str,
+    jobs: Jobs,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    own_deployment: bool,
+) -> None:
+    """A job of another life of the run is left alone with a warning, unless the deployment is told apart."""
+    other = a_try(run_start=RUN_START.replace(microsecond=1))
+    name = Submitter(jobs).submit(a_job(other), other).job.name
+    wait_until_running(emulator, name)
+    this = a_try(try_number=2)
+    submitted = Submitter(jobs, own_deployment=own_deployment).submit(a_job(this), this)
+    assert submitted.outcome is Outcome.CREATED
+    if own_deployment:
+        emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
+    else:
+        assert emulator.control.jobs(project)[0]["state"] == "JOB_STATE_RUNNING"
+        assert f"Leaving {name} (Running) alone" in caplog.text
+
+
+def test_a_mapped_sibling_is_not_touched(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
+    """A retry of one mapped task instance leaves the others' jobs alone."""
+    sibling = a_try(map_index=0)
+    name = Submitter(jobs).submit(a_job(sibling), sibling).job.name
+    this = a_try(map_index=1, try_number=2)
+    assert Submitter(jobs).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert {job["name"]: job["state"] for job in emulator.control.jobs(project)}[
+        name
+    ] != "JOB_STATE_CANCELLED"
+
+
+def test_an_endpoint_that_nobody_answers_at_is_given_up_soon(sleeps: list[float]) -> None:
+    """An address at which nothing listens is tried for half a minute, then the error says what to check."""
+    client = connection.open_client(
+        connection.Endpoint("127.0.0.1:1", is_emulator=True), AnonymousCredentials()
+    )
+    this = a_try()
+    with (
+        Jobs(client, "acme", REGION, sleep=sleeps.append) as jobs,
+        pytest.raises(VertexApiError, match="Nothing answers there: check the connection's api_endpoint"),
+    ):
+        Submitter(jobs).submit(a_job(this), this)
+    assert 30 <= sum(sleeps) < 100
+
+
+def test_cancel_goes_through_transient_errors_and_is_idempotent(
+    emulator: EmulatorProcess, project: str, jobs: Jobs
+) -> None:
+    """Three refusals delay a cancel; a job that has ended already, or is gone, is no error."""
+    this = a_try()
+    name = Submitter(jobs).submit(a_job(this), this).job.name
+    emulator.control.add_fault(project, "error", method="CancelCustomJob", code="UNAVAILABLE", times=3)
+    assert jobs.cancel(name)
+    emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
+    assert not jobs.cancel(name)
+    assert not jobs.cancel(name.rpartition("/")[0] + "/1")
+
+
+def test_a_get_that_never_answers_has_a_deadline(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that hangs is given up at its deadline and made again."""
+    this = a_try()
+    name = Submitter(jobs).submit(a_job(this), this).job.name
+    monkeypatch.setattr(errors, "GET_TIMEOUT", 0.5)
+    emulator.control.add_fault(project, "hang", method="GetCustomJob")
+    assert jobs.get(name).name == name
