@@ -46,7 +46,9 @@ _TRANSIENT = _AMBIGUOUS | {StatusCode.RESOURCE_EXHAUSTED}
 # Capacity that a project may not have is no matter of waiting a minute:
 # https://cloud.google.com/vertex-ai/docs/quotas
 _CAPACITY = "quota metrics exceed quota limits"
-_NEVER_CONNECTED = ("failed to connect to all addresses", "DNS resolution failed")
+# gRPC has two resolvers, each with its own words.
+_UNKNOWN_HOST = ("DNS resolution failed", "errors resolving")
+_NEVER_CONNECTED = ("failed to connect to all addresses", *_UNKNOWN_HOST)
 
 
 def status_code(error: BaseException) -> StatusCode | None:
@@ -121,6 +123,9 @@ _ADVICE_CREDENTIALS = (
     "Google did not take the credentials: check the connection's keyfile or impersonation chain, or run "
     "'gcloud auth application-default login' where application default credentials are used."
 )
+_ADVICE_UNKNOWN_HOST = (
+    "That host name does not exist: check the connection's api_endpoint and the region's spelling."
+)
 _ADVICE_BY_TEXT = (
     (
         "has not been used in project",
@@ -135,10 +140,7 @@ _ADVICE_BY_TEXT = (
         "failed to connect to all addresses",
         "Nothing answers there: check the connection's api_endpoint, VERTEX_AI_EMULATOR_HOST, the network.",
     ),
-    (
-        "DNS resolution failed",
-        "That host name does not exist: check the connection's api_endpoint and the region's spelling.",
-    ),
+    *((words, _ADVICE_UNKNOWN_HOST) for words in _UNKNOWN_HOST),
     ("Getting metadata from plugin failed", _ADVICE_CREDENTIALS),
 )
 _ADVICE_BY_CODE = {
