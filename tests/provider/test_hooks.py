@@ -1,0 +1,307 @@
+"""The hook: credentials, defaults, the test of a connection, and the calls that a hook makes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import AnonymousCredentials
+
+from airflow_vertex_training import hooks
+from airflow_vertex_training.hooks import VertexTrainingHook
+from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REGION = "us-central1"
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VertexTrainingHook]:
+    """Make connections with these fields, and return a hook for each. No emulator is in force at first."""
+    monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
+
+    def make(conn_type: str = "vertex_training", **extra: Any) -> VertexTrainingHook:
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": conn_type, "extra": extra}))
+        return VertexTrainingHook("mine")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def keyfile() -> dict[str, str]:
+    """A service account's key that no Google has ever seen."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return {
+        "type": "service_account",
+        "project_id": "keys-project",
+        "private_key_id": "1",
+        "private_key": key.private_bytes(*form).decode(),
+        "client_email": "keys@keys-project.iam.gserviceaccount.com",
+        "token_uri": f"http://{NOBODY}/token",
+    }
+
+
+# Connections
+
+
+def test_missing_default_connection_serves(supervisor, monkeypatch, log_lines):
+    """A first DAG needs no connection, and the log says what serves instead."""
+    monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
+
+    VertexTrainingHook()
+
+    assert log_lines == [
+        "INFO There is no connection 'vertex_training_default', so application default credentials serve"
+    ]
+
+
+def test_missing_named_connection_is_an_error(supervisor):
+    """A connection that was named has to be there."""
+    with pytest.raises(AirflowNotFoundException, match="no_such_connection"):
+        VertexTrainingHook("no_such_connection")
+
+
+def test_plain_google_connection_serves(connect):
+    """A connection of Google's own type works, with our fields among its extras."""
+    hook = connect("google_cloud_platform", project="acme", is_anonymous=True, region=REGION)
+
+    assert hook.resolve_project() == "acme"
+    assert hook.resolve_region() == REGION
+    assert isinstance(hook.get_credentials(), AnonymousCredentials)
+
+
+def test_emulator_is_warned_of_once_a_process(connect, monkeypatch, log_lines):
+    """However many hooks are made, the warning is one line, so that a triggerer's log stays readable."""
+    hooks._warn_of_emulator.cache_clear()
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", NOBODY)
+
+    for _ in range(3):
+        VertexTrainingHook()
+
+    warning = (
+        f"WARNING VERTEX_AI_EMULATOR_HOST is set: jobs run on the emulator at {NOBODY}, not on Vertex AI"
+    )
+    assert log_lines.count(warning) == 1
+
+
+def test_emulator_needs_no_credentials(connect, keyfile, monkeypatch):
+    """Credentials of a connection stay at home while the emulator is in force; its project counts."""
+    hook = connect(project="acme", keyfile_dict=json.dumps(keyfile))
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", NOBODY)
+
+    credentials, project = hook.get_credentials_and_project_id()
+
+    assert isinstance(credentials, AnonymousCredentials)
+    assert project == "acme"
+    assert hook.resolve_service_account().endswith("@emulator.iam.gserviceaccount.com")
+
+
+# Defaults
+
+
+def test_project(connect, keyfile):
+    """The argument wins over the connection's field, and that over the credentials' own project."""
+    both = connect(project="acme", keyfile_dict=json.dumps(keyfile))
+    assert both.resolve_project("mine") == "mine"
+    assert both.resolve_project() == "acme"
+    assert connect(keyfile_dict=json.dumps(keyfile)).resolve_project() == "keys-project"
+
+
+def test_no_project_anywhere(connect):
+    """Without a project the message names all the ways to set one."""
+    with pytest.raises(InvalidJobError, match=r"^project_id: is set nowhere: .* connection 'mine', or use"):
+        connect(is_anonymous=True).resolve_project()
+
+
+def test_region(connect):
+    """The argument wins over the connection's field, and both are checked."""
+    hook = connect(region="europe-west4", is_anonymous=True)
+    assert hook.resolve_region(REGION) == REGION
+    assert hook.resolve_region() == "europe-west4"
+    with pytest.raises(InvalidJobError, match=r"^region: 'europe' is no region"):
+        connect(region="europe", is_anonymous=True).resolve_region()
+
+
+def test_service_account(connect, keyfile):
+    """The argument wins over the connection's field, and that over the account of the credentials."""
+    both = connect(service_account="c@acme.iam.gserviceaccount.com", keyfile_dict=json.dumps(keyfile))
+    assert both.resolve_service_account("a@b.c") == "a@b.c"
+    assert both.resolve_service_account() == "c@acme.iam.gserviceaccount.com"
+    assert connect(keyfile_dict=json.dumps(keyfile)).resolve_service_account() == keyfile["client_email"]
+
+
+@pytest.mark.parametrize("value", ['{"Cost.Center": "R/D"}', {"Cost.Center": "R/D"}], ids=["text", "object"])
+def test_connection_labels_are_made_legal(connect, value):
+    """Labels of a connection, typed into the form or given as JSON, obey the same rules as an operator's."""
+    assert connect(labels=value).connection_labels() == {"cost-center": "r_d"}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("team=vision", 'connection \'mine\': labels: is no JSON object, such as {"team": "vision"}: '),
+        ("[1]", "connection 'mine': labels: must be a JSON object"),
+        ('{"team": "🚀"}', "connection 'mine': labels['team']: the value '🚀' holds '🚀'"),
+        ('{"airflow_try": "1"}', "connection 'mine': labels['airflow_try']: keys that start with 'airflow_'"),
+    ],
+    ids=["no-json", "list", "emoji", "ours"],
+)
+def test_bad_connection_labels(connect, value, message):
+    """The message says that it is the connection's field that is wrong."""
+    with pytest.raises(InvalidJobError) as raised:
+        connect(labels=value).connection_labels()
+    assert str(raised.value).startswith(message)
+
+
+def test_bad_api_endpoint(connect):
+    """An address with a scheme is refused before it is called."""
+    hook = connect(api_endpoint="https://acme.p.googleapis.com", is_anonymous=True)
+    with pytest.raises(InvalidJobError, match=r"^api_endpoint: .* is no address; write HOST or HOST:PORT"):
+        hook.get_job_service_client(REGION)
+
+
+# The test of a connection
+
+
+def test_good_connection(on_emulator, project, connect, monkeypatch):
+    """A connection that works says what it reached."""
+    hook = connect(region=REGION)
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
+
+    assert hook.test_connection() == (
+        True,
+        f"Vertex AI answers: jobs in {REGION} of project {project} can be listed.",
+    )
+    assert on_emulator.control.requests(project) == {"ListCustomJobs": {"OK": 1}}
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "advice"),
+    [
+        (
+            "PERMISSION_DENIED",
+            "Vertex AI API has not been used in project 1 before or it is disabled.",
+            "Enable the Vertex AI API: 'gcloud services enable aiplatform.googleapis.com",
+        ),
+        (
+            "PERMISSION_DENIED",
+            "Permission 'aiplatform.customJobs.list' denied on resource.",
+            "the submitting account has the role Vertex AI User",
+        ),
+        ("UNAUTHENTICATED", "Request had invalid credentials.", "Google did not take the credentials"),
+    ],
+    ids=["api-disabled", "permission", "credentials"],
+)
+def test_refused_connection(on_emulator, project, connect, monkeypatch, code, text, advice):
+    """What Vertex refuses is told in its own words, with what to do."""
+    hook = connect(region=REGION)
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
+    on_emulator.control.add_fault(project, "error", method="ListCustomJobs", code=code, message=text)
+
+    worked, message = hook.test_connection()
+
+    assert not worked
+    assert text.rstrip(".") in message
+    assert advice in message
+
+
+def test_connection_without_region(connect):
+    """A connection without a region can't be tried, and the message says so."""
+    worked, message = connect(project="acme", is_anonymous=True).test_connection()
+    assert not worked
+    assert message.startswith("region: is set nowhere")
+
+
+def test_connection_to_a_region_that_is_none(connect):
+    """A region whose endpoint does not exist leads to the region's spelling."""
+    hook = connect(project="acme", is_anonymous=True, region=REGION, api_endpoint="nowhere.invalid")
+    worked, message = hook.test_connection()
+    assert not worked
+    assert "check the connection's api_endpoint and the region's spelling" in message
+
+
+def test_connection_with_a_broken_key(connect):
+    """A keyfile that is none is told in a sentence, not in a traceback."""
+    worked, message = connect(region=REGION, project="acme", keyfile_dict="{").test_connection()
+    assert not worked
+    assert message.startswith("The credentials don't work. ")
+
+
+# Calls
+
+
+def test_get_and_cancel_are_repeated(on_emulator, project, supervisor):
+    """Reads and cancels, which do no harm twice, outlast a transient error."""
+    (name,) = on_emulator.control.create_simulated(project, REGION, 1, run_seconds=600.0)
+    for method in ("GetCustomJob", "CancelCustomJob"):
+        on_emulator.control.add_fault(project, "error", method=method, code="UNAVAILABLE")
+
+    hook = VertexTrainingHook()
+    assert hook.get_job(name).name == name
+    assert hook.cancel_job(name) is True
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+    assert on_emulator.control.requests(project) == {
+        "GetCustomJob": {"UNAVAILABLE": 1, "OK": 1},
+        "CancelCustomJob": {"UNAVAILABLE": 1, "OK": 1},
+    }
+
+
+def test_cancel_of_what_has_ended_or_is_gone_is_no_error(on_emulator, project, supervisor):
+    """Cancelling is idempotent: it says that there was nothing to cancel."""
+    (name,) = on_emulator.control.create_simulated(project, REGION, 1, run_seconds=0.0)
+    on_emulator.control.wait_job(name)
+
+    hook = VertexTrainingHook()
+    assert hook.cancel_job(name) is False
+    assert hook.cancel_job(name.replace(name.rpartition("/")[2], "404")) is False
+
+
+def test_permanent_error_of_a_get(on_emulator, project, supervisor):
+    """A job that is not there is told at once, by its name."""
+    name = f"projects/{project}/locations/{REGION}/customJobs/404"
+    with pytest.raises(VertexApiError, match=f"^Getting {name} failed. NOT_FOUND"):
+        VertexTrainingHook().get_job(name)
+    assert on_emulator.control.requests(project) == {"GetCustomJob": {"NOT_FOUND": 1}}
+
+
+# The connection form
+
+
+def test_form_of_airflow_3_1_has_the_fields_of_the_newer_ones():
+    """Airflow 3.1 asks the hook for its form, and gets the same fields as newer versions read themselves."""
+    program = (
+        "import sys, types, json\n"
+        "class Field:\n"
+        "    def __init__(self, label, description='', default=None):\n"
+        "        self.kind = type(self).__name__; self.label = label\n"
+        "names = ('BooleanField', 'IntegerField', 'PasswordField', 'StringField')\n"
+        "# What Airflow 3.1 puts in the place of wtforms, which is not installed there.\n"
+        "fields = {each: type(each, (Field,), {}) for each in names}\n"
+        "sys.modules['wtforms'] = types.SimpleNamespace(**fields)\n"
+        "from airflow_vertex_training.hooks import VertexTrainingHook as Hook\n"
+        "form = Hook.get_connection_form_widgets()\n"
+        "print(json.dumps([{k: v.kind for k, v in form.items()}, Hook.get_ui_field_behaviour()]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    kinds, behaviour = json.loads(done.stdout.splitlines()[-1])
+
+    info: Any = get_provider_info()
+    (connection_type,) = info["connection-types"]
+    assert kinds.keys() == connection_type["conn-fields"].keys()
+    assert kinds["keyfile_dict"] == "PasswordField"
+    assert kinds["num_retries"] == "IntegerField"
+    assert kinds["is_anonymous"] == "BooleanField"
+    assert kinds["region"] == "StringField"
+    assert behaviour["hidden_fields"] == connection_type["ui-field-behaviour"]["hidden-fields"]

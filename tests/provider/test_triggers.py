@@ -1,0 +1,295 @@
+"""The trigger, on an event loop of its own, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.triggers import VertexJobTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from airflow_vertex_training.emulator.process import EmulatorProcess
+
+REGION = "us-central1"
+# What Airflow's triggerer cancels a trigger with when its task was killed; it looks at nothing else.
+KILLED = "__airflow_user_action__"
+
+
+@dataclass
+class TaskInstance:
+    """What a triggerer tells its triggers of their task instance."""
+
+    dag_id: str = "digits"
+    run_id: str = "manual__1"
+    task_id: str = "train"
+    map_index: int = -1
+    try_number: int = 1
+
+
+def trigger_for(name: str, *, map_index: int = -1, **changes: Any) -> VertexJobTrigger:
+    """Return a trigger as a triggerer has it."""
+    trigger = VertexJobTrigger(job_name=name, **{"poll_interval": 0.05, **changes})
+    trigger._task_instance = TaskInstance(map_index=map_index)
+    return trigger
+
+
+@pytest.fixture
+def run_job(on_emulator: EmulatorProcess, project: str) -> Callable[..., str]:
+    """Make jobs that run for a while, and return their names."""
+
+    def make(**settings: Any) -> str:
+        arguments = {"labels": {"airflow_deployment": "airflow"}, "run_seconds": 600.0, **settings}
+        (name,) = on_emulator.control.create_simulated(project, REGION, 1, **arguments)
+        return name
+
+    return make
+
+
+async def first_event(trigger: VertexJobTrigger) -> dict[str, Any]:
+    """Run a trigger to its only event and return what that carries."""
+    events = [event async for event in trigger.run()]
+    assert len(events) == 1
+    payload: dict[str, Any] = events[0].payload
+    return payload
+
+
+async def watched(emulator: EmulatorProcess, project: str) -> None:
+    """Return as soon as somebody has got the job of a project."""
+    fault = await asyncio.to_thread(
+        emulator.control.add_fault, project, "delay", method="GetCustomJob", seconds=0.0
+    )
+    await asyncio.to_thread(emulator.control.wait_fault, fault)
+
+
+async def gone(trigger: VertexJobTrigger) -> None:
+    """Wait until what a trigger started to end its job with is done."""
+    name = f"end {trigger.job_name}"
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == name))
+
+
+# The wire format
+
+
+def test_serialization_loses_nothing():
+    """A trigger read back from Airflow's database by its class path is the same, in every argument."""
+    arguments: dict[str, Any] = {
+        "job_name": "projects/p/locations/us-central1/customJobs/1",
+        "gcp_conn_id": "mine",
+        "impersonation_chain": ["a@p.iam.gserviceaccount.com", "b@p.iam.gserviceaccount.com"],
+        "poll_interval": 7.5,
+        "cancel_on_kill": False,
+        "deployment_id": "production",
+    }
+    path, stored = VertexJobTrigger(**arguments).serialize()
+
+    module, _, name = path.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(stored)))
+    assert {key: getattr(again, key) for key in arguments} == arguments
+    assert again.serialize() == (path, stored)
+    assert stored.keys() == inspect.signature(VertexJobTrigger).parameters.keys()
+    defaults = {key: each.default for key, each in inspect.signature(VertexJobTrigger).parameters.items()}
+    assert [key for key, value in arguments.items() if value == defaults[key]] == []
+
+
+# Waiting
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "status", "state"),
+    [(0, "success", "JOB_STATE_SUCCEEDED"), (1, "error", "JOB_STATE_FAILED")],
+    ids=["success", "failure"],
+)
+async def test_event(run_job, exit_status, status, state):
+    """The one event tells how the job ended, in few words and without the job's spec."""
+    name = run_job(run_seconds=0.2, exit_status=exit_status)
+
+    event = await first_event(trigger_for(name))
+
+    assert (event["status"], event["job"]["name"], event["job"]["state"]) == (status, name, state)
+    assert event.keys() == {"status", "message", "job"}
+    assert not {"labels", "job_spec", "env"} & event["job"].keys()
+    assert len(json.dumps(event)) < 2000
+
+
+async def test_each_state_is_logged_once(on_emulator, project, run_job, log_lines):
+    """However often the job is looked at, a state is one line of the log."""
+    await first_event(trigger_for(run_job(run_seconds=1.0)))
+
+    assert (await asyncio.to_thread(on_emulator.control.requests, project))["GetCustomJob"]["OK"] > 5
+    assert len([line for line in log_lines if line.startswith("INFO Running")]) == 1
+
+
+async def test_transient_errors_end_nothing(on_emulator, project, run_job, log_lines):
+    """UNAVAILABLE changes nothing of the event; the log says it, and when it is over, once each."""
+    on_emulator.control.add_fault(project, "error", method="GetCustomJob", code="UNAVAILABLE")
+
+    # The watcher waits up to two seconds before it asks again.
+    event = await first_event(trigger_for(run_job(run_seconds=3.0)))
+
+    assert event["status"] == "success"
+    trouble = [line for line in log_lines if "Watching the job does not work now" in line]
+    assert len(trouble) == 1
+    assert "UNAVAILABLE" in trouble[0]
+    assert len([line for line in log_lines if "Watching the job works again" in line]) == 1
+
+
+async def test_deleted_job_is_an_error(on_emulator, project, run_job):
+    """A job that somebody deleted ends the wait, with a word on what to do."""
+    name = run_job(run_seconds=600.0)
+    task = asyncio.create_task(first_event(trigger_for(name)))
+    await watched(on_emulator, project)
+    on_emulator.control.add_fault(project, "error", method="GetCustomJob", code="NOT_FOUND", times=None)
+
+    event = await task
+
+    assert event["status"] == "error"
+    assert event["message"].startswith(f"{name} does not exist any more")
+
+
+async def test_triggers_share_one_connection(on_emulator, project, run_job):
+    """Triggers of one loop, connection, project and region use one channel."""
+    names = [run_job(run_seconds=0.5) for _ in range(3)]
+
+    events = await asyncio.gather(*(first_event(trigger_for(name)) for name in names))
+
+    assert [event["status"] for event in events] == ["success"] * 3
+    assert on_emulator.control.connections(project) == 1
+
+
+# Ending
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "running", "restarting", "removed", None])
+@pytest.mark.parametrize("map_index", [-1, 3])
+async def test_on_kill_cancels(on_emulator, project, run_job, supervisor, log_lines, state, map_index):
+    """Whatever has become of a task that is not deferred any more: its job ends, and the log says why."""
+    name = run_job()
+    supervisor.state = state
+
+    await trigger_for(name, map_index=map_index).on_kill()
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+    assert f"INFO Cancelled {name}: the task ended ({state})" in log_lines
+
+
+async def test_on_kill_leaves_a_deferred_tasks_job(on_emulator, project, run_job, supervisor, log_lines):
+    """A task that is still deferred has another triggerer, and its job is not touched."""
+    name = run_job()
+    supervisor.state = "deferred"
+
+    await trigger_for(name).on_kill()
+
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+    assert any("The task is still deferred" in line for line in log_lines)
+
+
+async def test_on_kill_leaves_the_job_where_it_should(on_emulator, project, run_job, supervisor, log_lines):
+    """With cancel_on_kill=False the job runs on, and the log says so."""
+    name = run_job()
+    supervisor.state = "failed"
+
+    await trigger_for(name, cancel_on_kill=False).on_kill()
+
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+    assert f"WARNING The task ended (failed); {name} runs on: cancel_on_kill is off" in log_lines
+
+
+async def test_on_kill_is_silent_about_a_job_that_ended(run_job, on_emulator, supervisor, log_lines):
+    """A job that has ended already is no error."""
+    name = run_job(run_seconds=0.0)
+    await asyncio.to_thread(on_emulator.control.wait_job, name)
+    supervisor.state = "failed"
+
+    await trigger_for(name).on_kill()
+
+    assert f"INFO {name} had ended before the task did (failed)" in log_lines
+    assert [line for line in log_lines if line.startswith(("ERROR", "EXCEPTION"))] == []
+
+
+async def test_on_kill_survives_repeated_cancels(on_emulator, project, run_job, supervisor):
+    """The triggerer's impatience does not stop a cancel call that is under way."""
+    name = run_job()
+    supervisor.state = "failed"
+    hold = on_emulator.control.add_fault(project, "hold", method="CancelCustomJob")
+    trigger = trigger_for(name)
+    killing = asyncio.create_task(trigger.on_kill())
+    await asyncio.to_thread(on_emulator.control.wait_fault, hold)
+
+    for _ in range(3):
+        killing.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await killing
+    on_emulator.control.release_fault(hold)
+    await gone(trigger)
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+async def test_cancel_is_retried(on_emulator, project, run_job, supervisor):
+    """A cancel call that met a transient error is made again."""
+    name = run_job()
+    supervisor.state = "failed"
+    on_emulator.control.add_fault(project, "error", method="CancelCustomJob", code="UNAVAILABLE")
+
+    await trigger_for(name).on_kill()
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+async def cancelled(trigger: VertexJobTrigger, when: Callable[[], Awaitable[None]]) -> tuple[Any, ...]:
+    """Run a trigger, cancel it as a triggerer does, and return what its CancelledError carries."""
+    caught: list[asyncio.CancelledError] = []
+
+    async def run() -> None:
+        try:
+            await first_event(trigger)
+        except asyncio.CancelledError as error:
+            caught.append(error)
+
+    running = asyncio.create_task(run())
+    await when()
+    running.cancel(KILLED)
+    # Some turns of the loop, and no call that could take time.
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert running.done()
+    return caught[0].args
+
+
+@pytest.mark.parametrize("phase", ["loading", "watching"])
+async def test_cancelled_run_ends_at_once_and_keeps_the_message(on_emulator, project, run_job, phase):
+    """Airflow calls on_kill only where its own message comes out of run(), so nothing may swallow it."""
+
+    async def when() -> None:
+        await (asyncio.sleep(0) if phase == "loading" else watched(on_emulator, project))
+
+    assert await cancelled(trigger_for(run_job()), when) == (KILLED,)
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+
+
+@pytest.mark.parametrize(("state", "end"), [("failed", "JOB_STATE_CANCELLED"), ("deferred", None)])
+async def test_without_on_kill_a_cancelled_run_ends_the_job(
+    on_emulator, project, run_job, supervisor, monkeypatch, state, end
+):
+    """Before Airflow 3.3 a cancelled run is all that tells of a kill: it asks the same question."""
+    monkeypatch.setattr(compat, "TRIGGERER_CALLS_ON_KILL", False)
+    name = run_job()
+    supervisor.state = state
+    trigger = trigger_for(name)
+
+    await cancelled(trigger, lambda: watched(on_emulator, project))
+    await gone(trigger)
+
+    if end:
+        assert on_emulator.control.wait_job(name)["state"] == end
+    assert ("CancelCustomJob" in on_emulator.control.requests(project)) is bool(end)
