@@ -63,6 +63,11 @@ class ListCost:
         return jobs > FEW and (jobs > self.pages or self.age > RETHINK_TICKS)
 
 
+def most_pages(jobs: int) -> int:
+    """Return how many pages of a list may be read for so many jobs: each has to save several gets."""
+    return max(1, jobs // 5)
+
+
 def interval(asked_for: Iterable[float], requests: int, requests_per_minute: int) -> float:
     """Return the seconds from one tick to the next.
 
@@ -95,12 +100,17 @@ def active_filter(deployment_id: str) -> str:
 
 
 def final_filter(deployment_id: str, missing: Collection[Sighting]) -> str:
-    """Return the filter that lists a deployment's ended jobs which were created when ``missing`` were."""
-    created = [job.created for job in missing if job.created]
-    since, until = min(created), max(created) + timedelta(microseconds=1)
+    """Return the filter that lists a deployment's ended jobs which were created when ``missing`` were.
+
+    Where one of them was never seen, so that its create time is not known, all ended jobs are listed.
+    """
     ended = " OR ".join(f'state="{state}"' for state in sorted(FINAL))
-    window = f'create_time>="{since.isoformat()}" AND create_time<="{until.isoformat()}"'
-    return f"{_of_deployment(deployment_id)} AND ({ended}) AND {window}"
+    parts = [_of_deployment(deployment_id), f"({ended})"]
+    created = [job.created for job in missing if job.created]
+    if len(created) == len(missing):
+        since, until = min(created), max(created) + timedelta(microseconds=1)
+        parts += [f'create_time>="{since.isoformat()}"', f'create_time<="{until.isoformat()}"']
+    return " AND ".join(parts)
 
 
 def _of_deployment(deployment_id: str) -> str:

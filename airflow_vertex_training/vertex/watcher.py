@@ -269,19 +269,17 @@ class JobWatcher:
             missing = await self._read(
                 client, polling.active_filter(self._deployment_id), listable, self._active
             )
-            dated = [job for job in missing if job.created]
-            if not self._ended.worth(len(dated)):
+            if not self._ended.worth(len(missing)):
                 return [check, *missing]
-            filter_ = polling.final_filter(self._deployment_id, dated)
-            silent = await self._read(client, filter_, dated, self._ended)
+            filter_ = polling.final_filter(self._deployment_id, missing)
+            silent = await self._read(client, filter_, missing, self._ended)
         except (GoogleAPICallError, GoogleAuthError) as error:
             self._error = error
             if errors.is_request_quota(error):
                 raise _OutageError from error
             return list(listable)
         every = min(self._intervals(), default=0.0)
-        undated = [job for job in missing if not job.created]
-        return [check, *undated, *polling.overdue(silent, started, every)]
+        return [check, *polling.overdue(silent, started, every)]
 
     async def _read(
         self,
@@ -290,10 +288,10 @@ class JobWatcher:
         wanted: Sequence[_Watched],
         cost: polling.ListCost,
     ) -> list[_Watched]:
-        """Read a list until it showed all wanted jobs, or costs as much as getting them; return the rest."""
+        """Read a list until it showed all wanted jobs, or gets too dear; return the rest."""
         missing = {job.custom_job_id: job for job in wanted}
-        token, pages = "", 0
-        while missing and pages < len(wanted):
+        token, pages, dear = "", 0, False
+        while missing and not dear:
             request = aiplatform_v1.ListCustomJobsRequest(
                 parent=self._parent,
                 filter=filter_,
@@ -310,7 +308,8 @@ class JobWatcher:
             token = page.next_page_token
             if not token:
                 break
-        cost.set(pages)
+            dear = pages >= polling.most_pages(len(wanted))
+        cost.set(len(wanted) if dear else pages)
         return list(missing.values())
 
     async def _get_each(self, client: JobServiceAsyncClient, jobs: Sequence[_Watched]) -> None:
