@@ -39,22 +39,26 @@ def config(option: str, default: str) -> str:
     return str(conf.get("vertex_training", option, fallback=default))
 
 
-def task_state(*, dag_id: str, run_id: str, task_id: str, map_index: int) -> str | None:
+def task_state(ti: Any) -> str | None:
     """Ask Airflow for a task instance's state; ``None`` where there is no such task instance.
 
     A blocking call, for a task or a thread that asgiref's ``sync_to_async`` made.
+
+    Args:
+        ti: the task instance, as a task or a trigger has it.
     """
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
+    mapped = ti.map_index is not None and ti.map_index >= 0
     answer = RuntimeTaskInstance.get_task_states(
-        dag_id=dag_id,
-        task_ids=[task_id],
-        run_ids=[run_id],
-        map_index=None if map_index < 0 else map_index,
+        dag_id=ti.dag_id,
+        task_ids=[ti.task_id],
+        run_ids=[ti.run_id],
+        map_index=ti.map_index if mapped else None,
     )
     # Airflow names a mapped task's instances TASKID_MAPINDEX here.
-    key = task_id if map_index < 0 else f"{task_id}_{map_index}"
-    state = answer.get(run_id, {}).get(key)
+    key = f"{ti.task_id}_{ti.map_index}" if mapped else ti.task_id
+    state = answer.get(ti.run_id, {}).get(key)
     return None if state is None else str(getattr(state, "value", state))
 
 

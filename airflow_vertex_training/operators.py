@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +21,8 @@ from airflow_vertex_training.vertex.spec import (
     TrainingJob,
     check_accelerators,
     check_fields,
+    duration,
+    whole_number,
 )
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
@@ -299,10 +301,10 @@ class VertexCustomTrainingOperator(BaseOperator):
             labels=own_labels if this is None else label_rules.all_labels(this, own_labels),
             machine_type=self.machine_type,
             accelerator_type=self.accelerator_type or None,
-            accelerator_count=_whole("accelerator_count", self.accelerator_count),
+            accelerator_count=whole_number("accelerator_count", self.accelerator_count),
             boot_disk_type=self.boot_disk_type,
-            boot_disk_size_gb=_whole("boot_disk_size_gb", self.boot_disk_size_gb) or 0,
-            maximum_run_time=_duration("maximum_run_time", self.maximum_run_time),
+            boot_disk_size_gb=whole_number("boot_disk_size_gb", self.boot_disk_size_gb) or 0,
+            maximum_run_time=duration("maximum_run_time", self.maximum_run_time),
             network=self.network or hook.connection_default("network"),
             reserved_ip_ranges=self.reserved_ip_ranges,
             base_output_directory=self.base_output_directory
@@ -470,14 +472,7 @@ def _will_not_pass(error: VertexTrainingError) -> bool:
 
 
 def _is_cleared(context: Context) -> bool:
-    ti = context["ti"]
-    state = compat.task_state(
-        dag_id=ti.dag_id,
-        run_id=ti.run_id,
-        task_id=ti.task_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
-    return state == "restarting"
+    return compat.task_state(context["ti"]) == "restarting"
 
 
 def _is_open(value: object) -> bool:
@@ -491,24 +486,9 @@ def _is_open(value: object) -> bool:
     return hasattr(value, "iter_references") or hasattr(value, "resolve")
 
 
-def _whole(name: str, value: object) -> int | None:
-    """Return a number that a template may have made text of."""
-    if value is None or value == "":
-        return None
-    try:
-        return int(str(value))
-    except ValueError:
-        raise InvalidJobError(name, f"must be a whole number, got {value!r}") from None
-
-
-def _duration(name: str, value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    try:
-        return timedelta(seconds=float(value))
-    except (TypeError, ValueError):
-        raise InvalidJobError(name, f"must be a timedelta or seconds, got {value!r}") from None
-
-
 # Arguments that a template makes text of.
-_NUMBERS = {"accelerator_count": _whole, "boot_disk_size_gb": _whole, "maximum_run_time": _duration}
+_NUMBERS: Mapping[str, Callable[[str, object], object]] = {
+    "accelerator_count": whole_number,
+    "boot_disk_size_gb": whole_number,
+    "maximum_run_time": duration,
+}

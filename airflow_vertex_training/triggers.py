@@ -136,11 +136,7 @@ class VertexJobTrigger(BaseTrigger):
 
     async def _task_state(self) -> str | None:
         ti = self.task_instance
-        if ti is None:
-            return None
-        return await sync_to_async(compat.task_state)(
-            dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
-        )
+        return None if ti is None else await sync_to_async(compat.task_state)(ti)
 
 
 def _load() -> tuple[Any, Any]:

@@ -103,6 +103,34 @@ def check_accelerators(accelerator_type: str | None, accelerator_count: int | No
         )
 
 
+def whole_number(name: str, value: object) -> int | None:
+    """Return a number that a template may have made text of; ``None`` where there is none.
+
+    Raises:
+        InvalidJobError: it is no whole number.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        return int(str(value))
+    except ValueError:
+        raise InvalidJobError(name, f"must be a whole number, got {value!r}") from None
+
+
+def duration(name: str, value: object) -> timedelta:
+    """Return a timedelta, or the seconds that a template may have made text of, as a timedelta.
+
+    Raises:
+        InvalidJobError: it is neither.
+    """
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return timedelta(seconds=float(str(value)))
+    except (ValueError, OverflowError):
+        raise InvalidJobError(name, f"must be a timedelta or seconds, got {value!r}") from None
+
+
 # A location as in https://cloud.google.com/vertex-ai/docs/general/locations
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
