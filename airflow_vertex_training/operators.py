@@ -275,6 +275,9 @@ class VertexCustomTrainingOperator(BaseOperator):
         for name in known.keys() & _NUMBERS.keys():
             known[name] = _NUMBERS[name](name, known[name])
         check_fields(known)
+        for name in ("poll_interval", "submit_timeout"):
+            if getattr(self, name) <= 0:
+                raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
         if known.get("labels"):
             label_rules.user_labels(known["labels"])
         if known.keys() >= {"accelerator_type", "accelerator_count"}:
@@ -407,7 +410,7 @@ class VertexCustomTrainingOperator(BaseOperator):
         try:
             with hook.jobs(hook.resolve_region(self.region), self.project_id) as jobs:
                 found = jobs.find(label_rules.TRY, this.try_id)
-        except VertexTrainingError:
+        except Exception:
             # Raised into what execute is just doing, it would hide the answer to the create call.
             self.log.exception("Could not look for a job of the killed task")
             return
@@ -433,7 +436,8 @@ class VertexCustomTrainingOperator(BaseOperator):
             return
         try:
             sent = self.hook.cancel_job(job_name)
-        except VertexTrainingError:
+        except Exception:
+            # Whatever it is, such as missing credentials: why the task ends must not be lost over it.
             self.log.exception("Could not cancel %s. It may still run and cost money", job_name)
             return
         self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)

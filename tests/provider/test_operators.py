@@ -20,7 +20,7 @@ from airflow_vertex_training import compat
 from airflow_vertex_training.links import VertexJobLink, job_url
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
 from airflow_vertex_training.vertex import connection
-from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobFailedError
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, JobCancelledError, JobFailedError
 from tests.provider.task_runs import RUN_START, run_task, task_instance
 
 if TYPE_CHECKING:
@@ -502,7 +502,7 @@ def test_bad_rendered_input_ends_the_retries(on_emulator, project, supervisor, c
     assert on_emulator.control.jobs(project) == []
 
 
-def private(monkeypatch: pytest.MonkeyPatch, **extra: str) -> None:
+def private(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> None:
     """Make the default connection one of a private endpoint, without credentials."""
     monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
     fields = {"is_anonymous": True, "project": "acme", "region": REGION, **extra}
@@ -573,6 +573,34 @@ def test_capacity_quota_leaves_the_retries(on_emulator, project, supervisor):
     on_emulator.control.add_fault(project, "error", **settings)
 
     assert run_task(make(retries=3)).state == "up_for_retry"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"boot_disk_size_gb": "much"}, "boot_disk_size_gb: must be a whole number, got 'much'"),
+        ({"maximum_run_time": "P1D"}, "maximum_run_time: must be a timedelta or seconds, got 'P1D'"),
+        ({"poll_interval": 0}, "poll_interval: must be more than 0 seconds, got 0"),
+        ({"submit_timeout": -1.0}, "submit_timeout: must be more than 0 seconds, got -1.0"),
+    ],
+    ids=["disk", "run-time", "poll-interval", "submit-timeout"],
+)
+def test_numbers_are_checked_at_parse_time(changes, message):
+    """A number that is none, or can't be, is told when the DAG is parsed."""
+    with pytest.raises(InvalidJobError) as raised:
+        make(**changes)
+    assert str(raised.value) == message
+
+
+def test_cancel_without_credentials_does_not_hide_the_timeout(monkeypatch, supervisor, log_lines):
+    """Where the job can't be cancelled the task still ends for its own reason, and the log tells both."""
+    supervisor.xcoms["job_name"] = NAME
+    private(monkeypatch, keyfile_dict="{", is_anonymous=False)
+
+    with pytest.raises(compat.TaskDeferralTimeout):
+        resume(make(), "__fail__", {"error": "Trigger timeout"})
+
+    assert any(f"Could not cancel {NAME}. It may still run and cost money" in line for line in log_lines)
 
 
 def test_operators_can_be_copied():
