@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import compute_engine
 from google.auth.credentials import AnonymousCredentials
 
 from airflow_vertex_training import hooks
@@ -139,6 +140,16 @@ def test_service_account(connect, keyfile):
     assert both.resolve_service_account("a@b.c") == "a@b.c"
     assert both.resolve_service_account() == "c@acme.iam.gserviceaccount.com"
     assert connect(keyfile_dict=json.dumps(keyfile)).resolve_service_account() == keyfile["client_email"]
+
+
+def test_service_account_on_compute_engine(connect, monkeypatch):
+    """On Compute Engine the credentials know their account's name only after they asked for it."""
+    hook = connect()
+    monkeypatch.setattr(hook, "get_credentials", compute_engine.Credentials)
+    # Google's hook asks the metadata server here, of which there is none.
+    monkeypatch.setitem(vars(hook), "_get_credentials_email", "vm@acme.iam.gserviceaccount.com")
+
+    assert hook.resolve_service_account() == "vm@acme.iam.gserviceaccount.com"
 
 
 @pytest.mark.parametrize("value", ['{"Cost.Center": "R/D"}', {"Cost.Center": "R/D"}], ids=["text", "object"])

@@ -398,6 +398,40 @@ def test_kill_during_the_create_call_cancels(on_emulator, project, supervisor, w
     assert control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
 
 
+def test_kill_while_the_quota_refuses_creates_nothing(on_emulator, project, supervisor):
+    """A task killed while it waits for the request quota stops waiting, and no job is made after that."""
+    control = on_emulator.control
+    settings = {"method": "CreateCustomJob", "code": "RESOURCE_EXHAUSTED", "message": "Quota exceeded"}
+    refused = control.add_fault(project, "error", **settings, times=None)
+
+    thread = sigterm_when(lambda: control.wait_fault(refused))
+    outcome = run_task(make())
+    thread.join()
+
+    assert outcome.state == "failed"
+    assert str(outcome.error) == "the task was killed while its job was being submitted"
+    assert control.jobs(project) == []
+
+
+def test_kill_whose_look_fails_still_cancels(on_emulator, project, supervisor, log_lines):
+    """Where a killed task can't look for its job, the answer to its create call is not lost over that."""
+    control = on_emulator.control
+    hold = control.add_fault(project, "hold", method="CreateCustomJob", when="after_commit")
+    control.add_fault(project, "error", method="ListCustomJobs", code="PERMISSION_DENIED", message="no")
+
+    def create_is_held() -> None:
+        control.wait_fault(hold)
+        threading.Timer(1.0, control.release_fault, [hold]).start()
+
+    thread = sigterm_when(create_is_held)
+    run_task(make(program=FOREVER))
+    thread.join()
+
+    name = only_job(on_emulator, project)["name"]
+    assert control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+    assert any("Could not look for a job of the killed task" in line for line in log_lines)
+
+
 def test_cleared_while_submitting_cancels(on_emulator, project, supervisor):
     """A task that was cleared meanwhile does not defer: it ends its job."""
     supervisor.state = "restarting"

@@ -235,6 +235,23 @@ async def test_on_kill_survives_repeated_cancels(on_emulator, project, run_job, 
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
 
 
+async def test_unknown_state_leaves_the_job(
+    on_emulator, project, run_job, supervisor, monkeypatch, log_lines
+):
+    """Where Airflow can't be asked, the task may well be deferred: the job runs on, and the log says so."""
+
+    def no_answer(_: Any) -> None:
+        raise ConnectionError("the supervisor is gone")
+
+    name = run_job()
+    monkeypatch.setattr(supervisor, "send", no_answer)
+
+    await trigger_for(name).on_kill()
+
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+    assert any(f"Could not cancel {name}. It may still run and cost money" in line for line in log_lines)
+
+
 async def test_cancel_is_retried(on_emulator, project, run_job, supervisor):
     """A cancel call that met a transient error is made again."""
     name = run_job()
