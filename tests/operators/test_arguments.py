@@ -59,8 +59,9 @@ def test_mistakes_fail_at_parse(arguments: dict[str, Any], message: str) -> None
 
 def test_a_secret_value_is_not_told() -> None:
     """The message about an environment variable tells its value's type only."""
+    secret: Any = b"s3cret"
     with pytest.raises(InvalidJobError) as raised:
-        VertexCustomTrainingOperator(**GOOD, env={"TOKEN": b"s3cret"})
+        VertexCustomTrainingOperator(**GOOD, env={"TOKEN": secret})
     assert "s3cret" not in str(raised.value)
 
 

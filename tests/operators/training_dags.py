@@ -11,6 +11,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -19,7 +20,7 @@ from airflow_vertex_training.operators import VertexCustomTrainingOperator
 PROJECT = os.environ["TEST_PROJECT"]
 IMAGE = "us-docker.pkg.dev/acme/trainers/digits:1.0"
 PRINT_ENVIRONMENT = ["python", "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "image": IMAGE,
     "region": "us-central1",
     "project_id": PROJECT,
@@ -30,7 +31,7 @@ DEFAULTS = {
 DAGS: list[DAG] = []
 
 
-def dag_of_one(dag_id: str, **arguments: object) -> None:
+def dag_of_one(dag_id: str, **arguments: Any) -> None:
     """Make a DAG of one training task."""
     with DAG(dag_id, schedule=None, params={"gpus": 2}) as dag:
         VertexCustomTrainingOperator(task_id="train", **{**DEFAULTS, **arguments})
