@@ -350,10 +350,10 @@ class VertexCustomTrainingOperator(BaseOperator):
         )
 
     def _stop_if_ended_meanwhile(self, context: Context) -> None:
-        """Cancel and stop where the task was killed or cleared while its job was being submitted."""
-        if self._killed.is_set() or _is_cleared(context):
-            self._cancel(self._job_name, "the task was killed or cleared while the job was being submitted")
-            msg = "the task was killed or cleared while its job was being submitted"
+        """Cancel and stop where somebody ended the task while its job was being submitted."""
+        if self._killed.is_set() or _is_ended(context):
+            self._cancel(self._job_name, "the task was ended while the job was being submitted")
+            msg = "the task was ended while its job was being submitted"
             raise VertexTrainingError(msg)
 
     def _defer(self, context: Context, job_name: str) -> None:
@@ -423,8 +423,8 @@ class VertexCustomTrainingOperator(BaseOperator):
         # max_tries counts retries: the last try is number max_tries + 1.
         if ti.try_number > ti.max_tries:
             self._cancel(job_name, "the task failed and there is no try left to wait for it")
-        elif _is_cleared(context):
-            self._cancel(job_name, "the task was cleared")
+        elif _is_ended(context):
+            self._cancel(job_name, "the task was ended or cleared")
         else:
             self.log.info("%s is left to the task's next try", job_name)
 
@@ -475,8 +475,9 @@ def _will_not_pass(error: VertexTrainingError) -> bool:
     return isinstance(error, InvalidJobError)
 
 
-def _is_cleared(context: Context) -> bool:
-    return compat.task_state(context["ti"]) == "restarting"
+def _is_ended(context: Context) -> bool:
+    """Whether somebody cleared, marked or deleted the task instance whose process still runs here."""
+    return compat.task_state(context["ti"]) != "running"
 
 
 def _is_open(value: object) -> bool:
