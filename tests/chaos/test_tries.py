@@ -236,27 +236,10 @@ def test_a_new_version_of_the_dag_cancels_nothing(
     assert len(airflow.api.tries(task)) == 1
 
 
-def test_a_kill_before_the_trigger_has_started_reaches_nobody(
+def test_a_clear_without_a_triggerer_ends_the_old_job(
     airflow: AirflowInstallation, training: Trainings
 ) -> None:
-    """The window that can't be closed: a task marked before any triggerer has it leaves its job running."""
-    airflow.triggerers[0].kill()
-    task = training.start()
-    airflow.wait_for_task(task, "deferred", timeout=90)
-    training.wait_for_states(task, "RUNNING")
-    airflow.api.mark_task(task, "failed")
-    airflow.start_again(airflow.triggerers[0])
-    # A task that is deferred after it shows that the triggerer is at work on what there is.
-    later = training.start_watched(deferrable=True)
-    airflow.api.mark_task(later, "failed")
-    training.wait_for_states(later, "CANCELLED")
-    assert training.states(task) == ["RUNNING"]
-
-
-def test_a_clear_ends_the_job_that_a_kill_could_not_reach(
-    airflow: AirflowInstallation, training: Trainings
-) -> None:
-    """A job that was left behind by a kill is ended by the next try of its task, which runs its own."""
+    """A clear that no trigger can hear of still ends the old job: the next try sees to it."""
     airflow.triggerers[0].kill()
     task = training.start()
     airflow.wait_for_task(task, "deferred", timeout=90)
