@@ -245,7 +245,7 @@ def test_lost_replica_without_retries_fails_the_job(client, emulator, parent, ma
 
 def _alive(pid: int) -> bool:
     """A zombie that nobody has reaped yet has ended too."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)

@@ -8,7 +8,7 @@ import sys
 import time
 
 import grpc
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from google.api_core import exceptions
 

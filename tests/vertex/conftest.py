@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -25,7 +25,7 @@ RUN_START = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
 _ids = itertools.count(1)
 
 
-def a_try(**changes: object) -> TaskTry:
+def a_try(**changes: Any) -> TaskTry:
     """Return the first try of a task, with an id of its own, changed as asked for."""
     first = TaskTry(
         deployment_id="airflow",

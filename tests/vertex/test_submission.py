@@ -18,6 +18,7 @@ from tests.vertex.conftest import REGION, RUN_START, a_job, a_try
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.vertex.labels import TaskTry
 
 AMBIGUOUS = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"]
 
@@ -189,7 +190,7 @@ def test_a_retry_takes_the_result(
     ids=["cleared", "reattach=False", "no run start"],
 )
 def test_a_job_that_nobody_waits_for_any_more(
-    emulator: EmulatorProcess, project: str, jobs: Jobs, retry: object, *, reattach: bool
+    emulator: EmulatorProcess, project: str, jobs: Jobs, retry: TaskTry, *, reattach: bool
 ) -> None:
     """After a clear, or with reattach=False, the old job is cancelled; where it can't be told, left alone."""
     first = a_try()

@@ -295,12 +295,12 @@ async def test_the_last_one_closes_the_channel(watching: Watching) -> None:
     watcher = watching.watcher()
     tasks = [asyncio.create_task(updates_of(watcher, name)) for name in names]
     await until(lambda: watching.clients)
-    tasks[0].cancel()
-    await asyncio.gather(tasks[0], return_exceptions=True)
-    assert not watcher.closed
-    tasks[1].cancel()
-    await asyncio.gather(tasks[1], return_exceptions=True)
-    assert watcher.closed
+    closed = []
+    for task in tasks:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        closed.append(watcher.closed)
+    assert closed == [False, True]
     await until(lambda: not any(task.get_name().startswith("watch ") for task in asyncio.all_tasks()))
     with pytest.raises(Exception, match="closed"):
         await watching.clients[0].list_custom_jobs(parent=f"projects/{watching.project}/locations/{REGION}")
