@@ -53,8 +53,8 @@ class AirflowApi:
         """Close the connections."""
         self._http.close()
 
-    def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """Send one request and return the JSON of its answer, None where there is none."""
+    def call(self, method: str, path: str, **arguments: Any) -> Json:
+        """Send one request and return the JSON of its answer, nothing where there is none."""
         try:
             if "Authorization" not in self._http.headers:
                 token = self._http.get("/auth/token")
@@ -67,9 +67,12 @@ class AirflowApi:
             raise NotReachableError(f"{method} {path}: {answer.status_code} {answer.text}")
         if answer.is_error:
             raise httpx.HTTPStatusError(
-                f"{method} {path}: {answer.status_code} {answer.text}", request=answer.request, response=answer
+                f"{method} {path}: {answer.status_code} {answer.text}",
+                request=answer.request,
+                response=answer,
             )
-        return answer.json() if answer.content else None
+        body: Json = answer.json() if answer.content else {}
+        return body
 
     # Airflow itself
 
@@ -87,7 +90,8 @@ class AirflowApi:
         params = {"job_type": job_type, "job_state": "running", "order_by": "id"}
         if started_after is not None:
             params["start_date_gt"] = started_after.isoformat()
-        return self.call("GET", "/jobs", params=params)["jobs"]
+        jobs: list[Json] = self.call("GET", "/jobs", params=params)["jobs"]
+        return jobs
 
     # DAGs
 
@@ -116,7 +120,7 @@ class AirflowApi:
         body: Json = {"logical_date": None, "conf": conf or {}}
         if run_id is not None:
             body["dag_run_id"] = run_id
-        return self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> Json:
         """Return a DAG run."""
@@ -136,10 +140,11 @@ class AirflowApi:
     def task_instances(self, dag_id: str, run_id: str) -> list[Json]:
         """Return the latest try of each task instance of a run, at most 1,000."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        return self.call("GET", path, params={"limit": 1000})["task_instances"]
+        answer = self.call("GET", path, params={"limit": 1000})
+        return list(answer["task_instances"])
 
     def task_instance(self, task: TaskKey) -> Json:
-        """Return the latest try of a task instance: `state`, `try_number`, `pid`, `triggerer_job` and more."""
+        """Return the latest try of a task instance: `state`, `try_number`, `pid` and more."""
         return self.call("GET", self._path(task))
 
     def tries(self, task: TaskKey) -> list[Json]:
@@ -151,7 +156,9 @@ class AirflowApi:
         """Set a task instance's state to `success`, `failed` or `skipped`, as a user does who ends it."""
         self.call("PATCH", self._path(task), json={"new_state": state})
 
-    def clear_task(self, task: TaskKey, *, run_on_latest_version: bool = False, downstream: bool = False) -> None:
+    def clear_task(
+        self, task: TaskKey, *, run_on_latest_version: bool = False, downstream: bool = False
+    ) -> None:
         """Clear a task instance, whatever its state: it runs again.
 
         Args:
@@ -179,10 +186,11 @@ class AirflowApi:
     def extra_links(self, task: TaskKey) -> dict[str, str | None]:
         """Return the addresses of a task instance's extra links, by their names."""
         path = f"{self._path(task, with_map_index=False)}/links"
-        return self.call("GET", path, params={"map_index": task.map_index})["extra_links"]
+        answer = self.call("GET", path, params={"map_index": task.map_index})
+        return dict(answer["extra_links"])
 
     def task_log(self, task: TaskKey, try_number: int = 1) -> str:
-        """Return the log of one try as the web page shows it, without timestamps: worker's and trigger's lines.
+        """Return the log of one try, the trigger's lines included, as the web page shows it without times.
 
         A line is `LEVEL message`; the frame of a stack trace is left out, the exceptions are not.
         """

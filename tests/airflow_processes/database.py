@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 CHOICE_VARIABLE = "VERTEX_TRAINING_TEST_DATABASE"
 """Environment variable that forces `sqlite` or `postgresql`; unset takes what is there."""
 
-POSTGRESQL = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "dbname": "postgres", "connect_timeout": 3}
+POSTGRESQL = {
+    "host": "127.0.0.1",
+    "port": 5432,
+    "user": "postgres",
+    "dbname": "postgres",
+    "connect_timeout": 3,
+}
 
 
 class MetadataDatabase(NamedTuple):
@@ -44,7 +50,7 @@ def create_database(folder: Path) -> MetadataDatabase:
     """
     choice = os.environ.get(CHOICE_VARIABLE) or ("postgresql" if _postgresql_answers() else "sqlite")
     if choice == "sqlite":
-        return MetadataDatabase(f"sqlite:///{folder / 'airflow.db'}")
+        return MetadataDatabase(f"sqlite:///{folder / 'airflow.db'}?timeout=30")
     if choice == "postgresql":
         name = f"airflow_test_{uuid.uuid4().hex}"
         _execute(f'CREATE DATABASE "{name}"')

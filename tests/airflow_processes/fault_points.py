@@ -1,9 +1,9 @@
 """Named points at which an Airflow process stops when a test says so: a fault is reached, not slept for.
 
-Code that runs inside of Airflow (a DAG file, an operator or trigger of the tests) calls `reach("name")`, which
-costs nothing until a test arms that point. Then the first process that gets there says so and stays there. The
-test sees it, with its pid, does its worst (SIGKILL, mark failed, stop the triggerer ...), and lets it go on if
-it is still alive. An armed point stops one process, once: the next try runs through.
+Code that runs inside of Airflow (a DAG file, an operator or trigger of the tests) calls `reach("name")`,
+which does nothing until a test arms that point. Then the first process that gets there says so and stays
+there. The test sees it, with its pid, does its worst (SIGKILL, mark failed, stop the triggerer ...), and lets
+it go on if it is still alive. An armed point stops one process, once: the next try runs through.
 
     # in the DAG file                                # in the test
     class Submitting(VertexCustomTrainingOperator):

@@ -1,8 +1,8 @@
 """Pytest fixtures: `airflow`, one real Airflow for many tests.
 
-Name this module once, so that one Airflow serves all: `pytest_plugins = ["tests.airflow_processes.fixtures"]` in
-the topmost conftest.py. What its processes need in their environment, a conftest says by a session-scoped
-fixture `airflow_environment` of its own.
+Name this module once, `pytest_plugins = ["tests.airflow_processes.fixtures"]` in the topmost conftest.py, so
+that one Airflow serves all tests. What its processes need in their environment, a conftest says by a
+session-scoped fixture `airflow_environment` of its own.
 """
 
 from __future__ import annotations

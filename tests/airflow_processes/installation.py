@@ -69,7 +69,9 @@ def airflow_installation(
         settings.write_home(home, settings.merged(quick, more_settings or {}))
         fault_folder = {fault_points.FOLDER_VARIABLE: str(home / "fault_points")}
         variables = settings.process_environment(home, REPOSITORY, fault_folder | dict(environment or {}))
-        with contextlib.closing(AirflowInstallation(home, f"http://127.0.0.1:{port}", variables, python)) as made:
+        with contextlib.closing(
+            AirflowInstallation(home, f"http://127.0.0.1:{port}", variables, python)
+        ) as made:
             made.start()
             yield made
     finally:
@@ -165,7 +167,7 @@ class AirflowInstallation:
             task: A running task instance.
             with_supervisor: Also the worker process above it, as when the machine goes away: then nobody
                 tells Airflow, and it finds out when heartbeats are missing for
-                `[scheduler] task_instance_heartbeat_timeout`. Without it the supervisor reports the end at once.
+                `[scheduler] task_instance_heartbeat_timeout`. Without it the supervisor reports at once.
         """
         pid = self.task_pid(task)
         process = psutil.Process(pid)

@@ -4,9 +4,9 @@ Runs as a process of its own, outside of the terminal's process group, and waits
 input: for the tests to close it, or to die. So a Ctrl-C, a SIGTERM, even a SIGKILL of pytest leaves nothing
 running, and there is one way of cleaning up, which every test run goes through.
 
-Airflow starts processes in sessions and groups of their own, and orphans of a killed process belong to nobody.
-What they all keep is the environment: everything that carries our AIRFLOW_HOME is ours. (`SPT_NOENV` in that
-environment stops setproctitle from overwriting it.)
+Airflow starts processes in sessions and groups of their own, and orphans of a killed process belong to
+nobody. What they all keep is the environment: everything that carries our AIRFLOW_HOME is ours. (`SPT_NOENV`
+in that environment stops setproctitle from overwriting it.)
 """
 
 from __future__ import annotations

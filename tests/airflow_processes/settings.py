@@ -1,7 +1,8 @@
-"""Configuration and environment of an Airflow installation that answers fast and listens on 127.0.0.1 only."""
+"""Configuration and environment of an Airflow that answers fast and listens on 127.0.0.1 only."""
 
 from __future__ import annotations
 
+import base64
 import configparser
 import os
 import secrets
@@ -15,14 +16,14 @@ Settings = dict[str, dict[str, str]]
 """Sections, options and values, as in airflow.cfg."""
 
 # Airflow calls this for each DAG that it parses. The tag tells which text of the file a stored DAG came from.
-LOCAL_SETTINGS = '''
+LOCAL_SETTINGS = """
 import hashlib
 from pathlib import Path
 
 
 def dag_policy(dag):
     dag.tags.add("text-" + hashlib.sha256(Path(dag.fileloc).read_bytes()).hexdigest()[:16])
-'''
+"""
 
 
 def quick_settings(home: Path, database_url: str, api_port: int) -> Settings:
@@ -44,14 +45,19 @@ def quick_settings(home: Path, database_url: str, api_port: int) -> Settings:
             "dags_folder": str(home / "dags"),
             "execution_api_server_url": f"{api_url}/execution/",
             "executor": "LocalExecutor",
-            "fernet_key": "",  # no key, no encryption: nothing is secret here
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "load_examples": "False",
             "min_serialized_dag_update_interval": "0",
             "parallelism": "8",  # LocalExecutor forks that many workers at its start
             "simple_auth_manager_all_admins": "True",
         },
         "database": {"sql_alchemy_conn": database_url},
-        "api": {"base_url": api_url, "host": "127.0.0.1", "port": str(api_port), "secret_key": secrets.token_hex(16)},
+        "api": {
+            "base_url": api_url,
+            "host": "127.0.0.1",
+            "port": str(api_port),
+            "secret_key": secrets.token_hex(32),
+        },
         "api_auth": {"jwt_secret": secrets.token_hex(32)},
         "logging": {"base_log_folder": str(home / "logs")},
         "scheduler": {
@@ -79,9 +85,7 @@ def quick_settings(home: Path, database_url: str, api_port: int) -> Settings:
 
 def merged(settings: Settings, more: Settings) -> Settings:
     """Return the settings with those of `more` over and beside them."""
-    return {
-        section: settings.get(section, {}) | more.get(section, {}) for section in {**settings, **more}
-    }
+    return {section: settings.get(section, {}) | more.get(section, {}) for section in {**settings, **more}}
 
 
 def write_home(home: Path, settings: Settings) -> None:
@@ -91,10 +95,12 @@ def write_home(home: Path, settings: Settings) -> None:
     (home / "config" / "airflow_local_settings.py").write_text(LOCAL_SETTINGS)
     # Without a file of that name each of the processes would write one of its own, with secrets of its own.
     config = configparser.RawConfigParser()
-    config.read_dict({
-        section: {option: value.replace("%", "%%") for option, value in options.items()}
-        for section, options in settings.items()
-    })
+    config.read_dict(
+        {
+            section: {option: value.replace("%", "%%") for option, value in options.items()}
+            for section, options in settings.items()
+        }
+    )
     with (home / "airflow.cfg").open("w") as file:
         config.write(file)
 

@@ -156,7 +156,7 @@ def test_a_killed_task_is_tried_again(airflow):
 
 
 def test_a_killed_worker_reports_nothing(airflow):
-    """A task killed together with the worker process above it counts as running: only heartbeats will tell."""
+    """A task killed together with the worker process above it counts as running: nobody tells."""
     airflow.write_dag("stops", STOPPING)
     airflow.fault_points.arm("in the task")
     task = TaskKey("stops", airflow.api.trigger("stops"), "work")

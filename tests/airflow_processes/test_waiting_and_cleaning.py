@@ -33,7 +33,7 @@ def test_a_failed_wait_says_what_it_saw():
 
 
 def test_the_reaper_ends_what_carries_the_home(tmp_path):
-    """When the tests' end of the pipe closes, a process in a session of its own, with our AIRFLOW_HOME, ends."""
+    """When the tests' end of the pipe closes, all that carries our AIRFLOW_HOME ends, and nothing else."""
     idle = [sys.executable, "-c", "input()"]
     with (
         subprocess.Popen(
@@ -47,7 +47,9 @@ def test_the_reaper_ends_what_carries_the_home(tmp_path):
         ) as not_ours,
     ):
         wait_for("the processes to be there", lambda: len(reaper.processes_of(str(tmp_path))) == 1)
-        subprocess.run([sys.executable, Path(reaper.__file__), tmp_path, ""], input=b"", check=True, timeout=30)
+        subprocess.run(
+            [sys.executable, Path(reaper.__file__), tmp_path, ""], input=b"", check=True, timeout=30
+        )
         assert ours.wait() != 0
         assert not_ours.poll() is None
 
@@ -55,5 +57,7 @@ def test_the_reaper_ends_what_carries_the_home(tmp_path):
 def test_an_unknown_kind_of_database_is_refused(monkeypatch, tmp_path):
     """The error names the variable and what it may hold."""
     monkeypatch.setenv(database.CHOICE_VARIABLE, "oracle")
-    with pytest.raises(ValueError, match=r"VERTEX_TRAINING_TEST_DATABASE: must be sqlite or postgresql, got 'oracle'"):
+    with pytest.raises(
+        ValueError, match=r"VERTEX_TRAINING_TEST_DATABASE: must be sqlite or postgresql, got 'oracle'"
+    ):
         database.create_database(tmp_path)
