@@ -20,7 +20,7 @@ from airflow_vertex_training.emulator.changes import Changes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Fault", "FaultBook", "Target"]
+__all__ = ["ActiveFault", "Fault", "FaultBook", "Target"]
 
 _PHASES = {
     # Kinds that meet a request, in the phase that `when` names.

@@ -381,6 +381,8 @@ class JobWatcher:
 
     def _finish(self, job: _Watched, update: JobSnapshot | Exception) -> None:
         self._jobs.pop(job.custom_job_id, None)
+        if self._trouble and isinstance(update, JobSnapshot):
+            job.publish(Recovered(self._clock() - self._trouble_since))
         job.publish(update)
 
     async def _spend(self) -> None:

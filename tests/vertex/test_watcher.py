@@ -159,7 +159,7 @@ async def test_failures_tell_their_reason(watching: Watching) -> None:
         assert "non-zero status of 1" in end.error_message
 
 
-@pytest.mark.parametrize("count", [1, 30])
+@pytest.mark.parametrize("count", [1, 1000])
 @pytest.mark.parametrize(
     "fault",
     [
@@ -183,7 +183,7 @@ async def test_an_outage_delays_and_changes_nothing(
         assert isinstance(updates[-1], JobSnapshot)
         assert updates[-1].state == "JOB_STATE_SUCCEEDED"
         # Who is told the end in the tick that met the trouble need not hear of it.
-        assert troubles(updates) in ([], [Trouble], [Trouble, Recovered])
+        assert troubles(updates) in ([], [Trouble, Recovered])
     assert count > 1 or troubles(told[0])
 
 
@@ -209,17 +209,17 @@ async def test_dropped_connections_are_made_anew(watching: Watching) -> None:
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "INVALID_ARGUMENT", "PERMISSION_DENIED"])
 async def test_a_list_that_fails_is_replaced_by_gets(watching: Watching, code: str) -> None:
     """While lists fail and gets work, all jobs' ends are told, by gets within the budget."""
-    names = watching.simulate(60)
+    names = watching.simulate(1000)
     watching.fault("error", method="ListCustomJobs", code=code, times=None)
-    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 60
+    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 1000
 
 
 @pytest.mark.parametrize("kind", ["stale", "late"])
 async def test_a_list_that_is_behind_hides_no_end(watching: Watching, kind: str) -> None:
     """A list that shows an old world, or misses young jobs for ever, keeps no job's end back."""
-    names = watching.simulate(30)
+    names = watching.simulate(1000)
     watching.fault(kind, method="ListCustomJobs", seconds=3600.0, times=None)
-    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 30
+    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 1000
 
 
 async def test_jobs_of_somebody_else_are_watched_by_get(watching: Watching) -> None:
@@ -230,9 +230,9 @@ async def test_jobs_of_somebody_else_are_watched_by_get(watching: Watching) -> N
 
 async def test_names_by_project_number(watching: Watching) -> None:
     """A job whose name has the project's id is known again where answers have its number."""
-    names = watching.simulate(30)
+    names = watching.simulate(1000)
     watching.emulator.control.set_project_number(watching.project, "123456789")
-    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 30
+    assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 1000
 
 
 @pytest.mark.parametrize("count", [0, 30])
