@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from google.cloud import aiplatform_v1
-from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from airflow_vertex_training.vertex import errors, protos
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.spec import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
-
-PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -156,13 +153,7 @@ class Jobs:
         return True
 
     def _page(self, filter_: str, token: str, patience: float) -> aiplatform_v1.ListCustomJobsResponse:
-        request = aiplatform_v1.ListCustomJobsRequest(
-            parent=self.parent,
-            filter=filter_,
-            page_size=PAGE_SIZE,
-            page_token=token,
-            read_mask=FieldMask(paths=protos.SNAPSHOT_FIELDS),
-        )
+        request = protos.list_request(self.parent, filter_, token)
         try:
             pager = errors.retrying(self.sleep, lambda _: patience)(
                 self.client.list_custom_jobs, request, timeout=errors.LIST_TIMEOUT

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.states import JobSnapshot
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from airflow_vertex_training.vertex.spec import TrainingJob
+
+# The largest page is not documented: what is asked for may be cut, and the token followed.
+PAGE_SIZE = 100
 
 # All that a snapshot is made of: nothing of the spec but the output folder crosses the network.
 SNAPSHOT_FIELDS = (
@@ -56,6 +60,17 @@ def to_json(parent: str, custom_job: aiplatform_v1.CustomJob) -> str:
     request = aiplatform_v1.CreateCustomJobRequest(parent=parent, custom_job=custom_job)
     data = json_format.MessageToDict(aiplatform_v1.CreateCustomJobRequest.pb(request))
     return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def list_request(parent: str, filter_: str, page_token: str) -> aiplatform_v1.ListCustomJobsRequest:
+    """Return the request for a page of jobs, as large as Vertex AI makes them, with what a snapshot needs."""
+    return aiplatform_v1.ListCustomJobsRequest(
+        parent=parent,
+        filter=filter_,
+        page_size=PAGE_SIZE,
+        page_token=page_token,
+        read_mask=FieldMask(paths=SNAPSHOT_FIELDS),
+    )
 
 
 def to_snapshot(custom_job: Any) -> JobSnapshot:

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1
-from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from airflow_vertex_training.vertex import errors, labels, polling, protos, states
 from airflow_vertex_training.vertex.exceptions import JobLostError
-from airflow_vertex_training.vertex.jobs import PAGE_SIZE, JobName
+from airflow_vertex_training.vertex.jobs import JobName
 from airflow_vertex_training.vertex.polling import Sighting
 from airflow_vertex_training.vertex.states import JobSnapshot
 
@@ -292,13 +291,7 @@ class JobWatcher:
         missing = {job.custom_job_id: job for job in wanted}
         token, pages, dear = "", 0, False
         while missing and not dear:
-            request = aiplatform_v1.ListCustomJobsRequest(
-                parent=self._parent,
-                filter=filter_,
-                page_size=PAGE_SIZE,
-                page_token=token,
-                read_mask=FieldMask(paths=protos.SNAPSHOT_FIELDS),
-            )
+            request = protos.list_request(self._parent, filter_, token)
             await self._spend()
             pager = await client.list_custom_jobs(request, timeout=self._call_timeout)
             page = aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))

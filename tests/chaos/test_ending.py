@@ -47,10 +47,11 @@ def test_a_clear_ends_the_old_job_and_runs_a_new_one(
 def test_failing_the_run_cancels_the_job(
     airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
 ) -> None:
-    """A DAG run that a user marks as failed ends its tasks' jobs."""
+    """A DAG run that a user marks as failed ends its tasks' jobs, and the task log says so."""
     task = training.start_watched(deferrable=deferrable)
     airflow.api.mark_run(task.dag_id, task.run_id, "failed")
     training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
 
 
 @BOTH
@@ -65,10 +66,11 @@ def test_execution_timeout_cancels_the_job(
 
 
 def test_dagrun_timeout_cancels_the_job(airflow: AirflowInstallation, training: Trainings) -> None:
-    """A DAG run that takes longer than it may ends its tasks' jobs."""
+    """A DAG run that takes longer than it may ends its tasks' jobs, and the task log says so."""
     task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}')
     airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
     training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
 
 
 @BOTH

@@ -207,10 +207,11 @@ def test_a_mapped_task_leaves_its_siblings_jobs_alone(
 
 
 def test_a_task_removed_from_the_dag_ends_its_job(airflow: AirflowInstallation, training: Trainings) -> None:
-    """A deferred task that is no longer in its DAG has no use for its job."""
+    """A deferred task that is taken out of its DAG ends its job, and the task log says so."""
     task = training.start_watched(deferrable=True)
     airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
     training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
 
 
 def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
