@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sqlite3
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,10 +32,12 @@ class MetadataDatabase(NamedTuple):
     Attributes:
         url: SQLAlchemy's URL of the database.
         postgresql_name: What has to be dropped at the end, or "" where nothing has to.
+        sqlite_file: Where it is SQLite's, its file.
     """
 
     url: str
     postgresql_name: str = ""
+    sqlite_file: Path | None = None
 
 
 def create_database(folder: Path) -> MetadataDatabase:
@@ -50,7 +55,8 @@ def create_database(folder: Path) -> MetadataDatabase:
     """
     choice = os.environ.get(CHOICE_VARIABLE) or ("postgresql" if _postgresql_answers() else "sqlite")
     if choice == "sqlite":
-        return MetadataDatabase(f"sqlite:///{folder / 'airflow.db'}?timeout=30")
+        file = folder / "airflow.db"
+        return MetadataDatabase(f"sqlite:///{file}?timeout=30", sqlite_file=file)
     if choice == "postgresql":
         name = f"airflow_test_{uuid.uuid4().hex}"
         _execute(f'CREATE DATABASE "{name}"')
@@ -65,6 +71,25 @@ def create_database(folder: Path) -> MetadataDatabase:
 def drop_database(postgresql_name: str) -> None:
     """Drop a database of PostgreSQL that `create_database` made, whoever is still connected to it."""
     _execute(f'DROP DATABASE IF EXISTS "{postgresql_name}" WITH (FORCE)')
+
+
+def never_reuse_trigger_ids(sqlite_file: Path) -> None:
+    """Make SQLite number Airflow's triggers as PostgreSQL does: no id twice. For a migrated, empty database.
+
+    Airflow's own table gives the id of a trigger that was just deleted to the next one. The triggerer, which
+    still runs the old one for a second, takes them for the same: it neither ends the old nor starts the new
+    one, and resumes the new one's task with the old one's event. A test that ends a deferred task would break
+    the next test now and then.
+    """
+    with contextlib.closing(sqlite3.connect(sqlite_file)) as connection, connection:
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = 'trigger' ORDER BY type DESC"
+        )
+        table, *indexes = [sql for (sql,) in rows]
+        numbered = table.replace("id INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT", 1)
+        numbered = re.sub(r",\s+CONSTRAINT trigger_pkey PRIMARY KEY \(id\)", "", numbered)
+        for statement in ('DROP TABLE "trigger"', numbered, *indexes):
+            connection.execute(statement)
 
 
 def _postgresql_answers() -> bool:

@@ -18,7 +18,7 @@ import psutil
 
 from tests.airflow_processes import fault_points, settings, waiting
 from tests.airflow_processes.api import AirflowApi, Json, TaskKey
-from tests.airflow_processes.database import create_database
+from tests.airflow_processes.database import create_database, never_reuse_trigger_ids
 from tests.airflow_processes.processes import AirflowProcess
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ def airflow_installation(
         with contextlib.closing(
             AirflowInstallation(home, f"http://127.0.0.1:{port}", variables, python)
         ) as made:
+            made.migrate()
+            if database.sqlite_file is not None:
+                never_reuse_trigger_ids(database.sqlite_file)
             made.start()
             yield made
     finally:
@@ -104,9 +107,12 @@ class AirflowInstallation:
         self.dag_processor = self._process("dag-processor", "dag-processor")
         self.triggerers: list[AirflowProcess] = [self._new_triggerer(0)]
 
-    def start(self) -> None:
-        """Make the tables, start one process of each kind, and wait until all have a heartbeat."""
+    def migrate(self) -> None:
+        """Make the tables of the metadata database."""
         self._process("db-migrate", "db", "migrate").run()
+
+    def start(self) -> None:
+        """Start one process of each kind, and wait until all have a heartbeat."""
         for process in self.processes:
             process.start()
         self.wait_for("a healthy Airflow", self.api.health, _is_healthy, timeout=120)

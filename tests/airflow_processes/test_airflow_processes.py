@@ -103,11 +103,13 @@ def test_a_run_can_be_marked_failed(airflow, waiting):
 
 
 def test_a_cleared_task_runs_again(airflow, waiting):
-    """A clear of a deferred task starts its second try."""
+    """A clear of a deferred task starts its second try, which waits for itself."""
     task, file = waiting
-    file.touch()
     airflow.api.clear_task(task)
-    airflow.wait_for_task(task, "success", try_number=2)
+    airflow.wait_for_task(task, "deferred", try_number=2)
+    airflow.wait_for_log(task, "starting", try_number=2)
+    file.touch()
+    airflow.wait_for_task(task, "success")
     assert [one["try_number"] for one in airflow.api.tries(task)] == [1, 2]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,26 @@ def test_the_reaper_ends_what_carries_the_home(tmp_path):
         )
         assert ours.wait() != 0
         assert not_ours.poll() is None
+
+
+def test_sqlite_gives_no_trigger_id_twice(tmp_path):
+    """The trigger after a deleted one has an id of its own, as it has in PostgreSQL."""
+    file = tmp_path / "airflow.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("""
+            CREATE TABLE "trigger" (
+                id INTEGER NOT NULL,
+                classpath VARCHAR(1000) NOT NULL,
+                CONSTRAINT trigger_pkey PRIMARY KEY (id)
+            )
+        """)
+        connection.execute('CREATE INDEX by_class ON "trigger" (classpath)')
+    database.never_reuse_trigger_ids(file)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        for _ in range(2):
+            last = connection.execute("INSERT INTO \"trigger\" (classpath) VALUES ('a')").lastrowid
+            connection.execute('DELETE FROM "trigger"')
+    assert last == 2
 
 
 def test_an_unknown_kind_of_database_is_refused(monkeypatch, tmp_path):
