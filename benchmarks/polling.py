@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two looks")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the last job runs")
     parser.add_argument("--only", choices=SIDES.values(), help="one side only")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(asyncio.run(wait_for_all(json.loads(arguments.child)))))
+        print(json.dumps(asyncio.run(wait_for_all(json.load(sys.stdin)))))
         return
     print(
         f"{arguments.jobs} jobs, every {arguments.interval:g} s, the last ends after {arguments.seconds:g} s"
@@ -96,7 +96,8 @@ def measure(side: str, arguments: argparse.Namespace, tls: Path, *, quota: bool)
             "extra": {"is_anonymous": True, "api_endpoint": emulator.address},
         }
         child = subprocess.run(
-            [sys.executable, __file__, "--child", json.dumps(task)],
+            [sys.executable, __file__, "--child"],
+            input=json.dumps(task),
             env={
                 **os.environ,
                 "AIRFLOW_CONN_BENCHMARK": json.dumps(connection),
