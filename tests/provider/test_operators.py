@@ -1,4 +1,4 @@
-"""The operator on its own, run by Airflow's task runner: `tests/operators` has whole DAGs."""
+"""The operator on its own, run by Airflow's task runner: `tests/whole_dags` has whole DAGs."""
 
 from __future__ import annotations
 
