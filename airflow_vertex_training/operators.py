@@ -373,7 +373,7 @@ class VertexCustomTrainingOperator(BaseOperator):
         if self.execution_timeout is None or started is None:
             return None
         left = started + self.execution_timeout - datetime.now(tz=timezone.utc)
-        return max(left, timedelta(seconds=1))
+        return max(left, _SHORTEST_DEFERRAL)
 
     def _wait_here(self, job_name: str) -> JobSnapshot:
         import asyncio
@@ -443,6 +443,9 @@ class VertexCustomTrainingOperator(BaseOperator):
         self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
 
 
+# Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
+# could cancel its job.
+_SHORTEST_DEFERRAL = timedelta(seconds=10)
 _ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"
 
 
