@@ -70,7 +70,7 @@ def is_ambiguous(error: BaseException) -> bool:
 
 def may_create_again(error: BaseException) -> bool:
     """Whether a create may be repeated: nothing was made, or (``is_ambiguous``) a look found nothing."""
-    return is_request_quota(error) or is_ambiguous(error) or never_connected(error)
+    return is_request_quota(error) or is_ambiguous(error)
 
 
 def is_request_quota(error: BaseException) -> bool:
@@ -155,7 +155,7 @@ _ADVICE_BY_CODE = {
 
 def retrying(
     sleep: Callable[[float], None],
-    patience: Callable[[BaseException], float] = lambda _: RETRY_SECONDS,
+    patience: float = RETRY_SECONDS,
     retry: Callable[[BaseException], bool] = is_transient,
     max_wait: float = 15.0,
 ) -> Retrying:
@@ -163,16 +163,14 @@ def retrying(
 
     Args:
         sleep: how to wait, so that a test can do it without waiting.
-        patience: error to seconds for which it is put up with, default two minutes.
+        patience: seconds for which errors are put up with, default two minutes.
         retry: which errors, default those that pass by themselves.
         max_wait: longest wait between two calls in seconds, default 15.
     """
 
     def is_over(state: RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
         # The waits that were asked for count, too: a test's sleep takes no time.
-        waited = max(state.idle_for, state.seconds_since_start or 0)
-        return error is not None and waited >= patience(error)
+        return max(state.idle_for, state.seconds_since_start or 0) >= patience
 
     def say(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -81,7 +81,7 @@ class Jobs:
         """Close the channel."""
         self.client.transport.close()
 
-    def create(self, job: TrainingJob, *, timeout: float = errors.CREATE_TIMEOUT) -> JobSnapshot:
+    def create(self, job: TrainingJob) -> JobSnapshot:
         """Ask once for a new job. Never repeated here: ``submission`` knows when that is safe.
 
         Raises:
@@ -90,7 +90,7 @@ class Jobs:
         request = aiplatform_v1.CreateCustomJobRequest(
             parent=self.parent, custom_job=protos.to_custom_job(job)
         )
-        return protos.to_snapshot(self.client.create_custom_job(request, timeout=timeout))
+        return protos.to_snapshot(self.client.create_custom_job(request, timeout=errors.CREATE_TIMEOUT))
 
     def get(self, job_name: str) -> JobSnapshot:
         """Return a job as it is now.
@@ -155,7 +155,7 @@ class Jobs:
     def _page(self, filter_: str, token: str, patience: float) -> aiplatform_v1.ListCustomJobsResponse:
         request = protos.list_request(self.parent, filter_, token)
         try:
-            pager = errors.retrying(self.sleep, lambda _: patience)(
+            pager = errors.retrying(self.sleep, patience)(
                 self.client.list_custom_jobs, request, timeout=errors.LIST_TIMEOUT
             )
         except Exception as error:

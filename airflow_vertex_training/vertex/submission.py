@@ -8,7 +8,7 @@ by them. What to do about jobs that are found is decided by ``decide``, which as
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -105,14 +105,14 @@ class Submitter:
         reattach: whether an earlier try's job may be kept, default yes.
         own_deployment: whether ``deployment_id`` was configured, default no.
         timeout: seconds for which a request quota may refuse the job, default 30 minutes.
-        unclear: whether a create call of this try got no clear answer.
     """
 
     jobs: Jobs
     reattach: bool = True
     own_deployment: bool = False
     timeout: float = 1800.0
-    unclear: bool = False
+    # How many create calls got no answer that says whether a job was made.
+    _unclear: int = field(default=0, init=False)
 
     def submit(self, job: TrainingJob, this: TaskTry) -> Submission:
         """Keep an earlier try's job, or create one.
@@ -151,14 +151,14 @@ class Submitter:
         return Submission(kept, Outcome.ADOPTED)
 
     def _create(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
-        retrying = errors.retrying(self.jobs.sleep, self._patience, errors.may_create_again, max_wait=60.0)
+        retrying = errors.retrying(self.jobs.sleep, self.timeout, errors.may_create_again, max_wait=60.0)
         doing = f"Creating a job in {self.jobs.region} of project {self.jobs.project}"
         try:
             return retrying(self._create_once, job, this)
         except VertexTrainingError:
             raise
         except Exception as error:
-            if not errors.may_create_again(error) or errors.never_connected(error):
+            if not errors.may_create_again(error):
                 raise errors.api_error(doing, error) from error
             raise SubmitTimeoutError(
                 f"{doing} was given up after {self.timeout:.0f} s (submit_timeout); none was created. "
@@ -167,32 +167,36 @@ class Submitter:
 
     def _create_once(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
         """Create a job, or find the one that an unclear answer left; raise what makes another call safe."""
+        connecting = errors.retrying(self.jobs.sleep, CONNECT_SECONDS, errors.never_connected)
         try:
-            created = self.jobs.create(job)
+            created = connecting(self.jobs.create, job)
         except Exception as error:
             if not errors.is_ambiguous(error):
                 raise
-            self.unclear = True
+            self._unclear += 1
             logger.warning("Whether a job was created is unclear, looking for it. %s", errors.describe(error))
-            if found := self._look(this):
+            if found := self._look(this, self._unclear):
                 return self._keep_oldest(found)
             raise
-        # After an unclear answer the first job may be there after all, only listed late.
-        return self._keep_oldest(self._look(this) or [created]) if self.unclear else created
+        if not self._unclear:
+            return created
+        # After an unclear answer an earlier job may be there after all, only listed late.
+        found = self._look(this, self._unclear + 1)
+        return self._keep_oldest([created, *(job for job in found if job.name != created.name)])
 
-    def _patience(self, error: BaseException) -> float:
-        return CONNECT_SECONDS if errors.never_connected(error) else self.timeout
-
-    def _look(self, this: TaskTry) -> list[JobSnapshot]:
+    def _look(self, this: TaskTry, made: int) -> list[JobSnapshot]:
+        """Return this try's jobs, having waited for as many as may have been made, though not for ever."""
+        found: list[JobSnapshot] = []
         for seconds in LOOKS:
             self.jobs.sleep(seconds)
             # Without an answer to this nothing may be created, so it is waited for as long as for a job.
-            if found := self.jobs.find(labels.TRY, this.try_id, patience=self.timeout):
-                return found
-        return []
+            found = self.jobs.find(labels.TRY, this.try_id, patience=self.timeout)
+            if len(found) >= made:
+                break
+        return found
 
     def _keep_oldest(self, found: Sequence[JobSnapshot]) -> JobSnapshot:
-        kept, *twins = found
+        kept, *twins = sorted(found, key=age)
         logger.info("The job of this try is %s", kept.name)
         for twin in twins:
             if not twin.is_final:

@@ -133,7 +133,7 @@ def test_regions(region: str) -> None:
 )
 def test_good_fields_pass(values: dict[str, Any]) -> None:
     """What Vertex AI takes is not refused."""
-    assert dataclasses.replace(GOOD, **values)
+    dataclasses.replace(GOOD, **values)
 
 
 @given(

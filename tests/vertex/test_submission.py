@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import logging
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.api_core.exceptions import GoogleAPICallError, ServiceUnavailable
 from google.auth.credentials import AnonymousCredentials
 
 from airflow_vertex_training.vertex import connection, errors
 from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, VertexApiError
 from airflow_vertex_training.vertex.jobs import Jobs
-from airflow_vertex_training.vertex.submission import Outcome, Submitter
+from airflow_vertex_training.vertex.submission import LOOKS, Outcome, Submitter
 from tests.vertex.conftest import REGION, RUN_START, a_job, a_try
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.process import EmulatorProcess
     from airflow_vertex_training.vertex.labels import TaskTry
+    from airflow_vertex_training.vertex.states import JobSnapshot
 
 AMBIGUOUS = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"]
 
@@ -57,29 +63,111 @@ def test_a_list_that_is_late_makes_no_second_job(emulator: EmulatorProcess, proj
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
 
 
-def test_500_unclear_creates_make_500_jobs(emulator: EmulatorProcess, project: str) -> None:
-    """Faults drawn from all unclear codes, before and after the commit: none twice, none missing."""
+def test_a_job_that_no_list_shows_yet_is_no_second_one(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the list shows the older job of a try only, the one just created is ended all the same."""
+    find = jobs.find
+    # How many of the oldest jobs a look shows: none until the second create, then one.
+    shown = itertools.chain([0] * len(LOOKS), itertools.repeat(1))
+    monkeypatch.setattr(jobs, "find", lambda *args, **kwargs: find(*args, **kwargs)[: next(shown)])
+    emulator.control.add_fault(project, "error", method="CreateCustomJob", when="after_commit")
+    this = a_try()
+    submitted = Submitter(jobs).submit(a_job(this), this)
+    oldest, twin = emulator.control.jobs(project)
+    assert submitted.job.name == oldest["name"]
+    emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
+
+
+def test_two_unclear_creates_leave_one_job(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two creates made jobs and neither was answered, the second job is waited for and ended."""
+    find = jobs.find
+    shown = itertools.chain([0] * len(LOOKS), [1, 1], itertools.repeat(2))
+    monkeypatch.setattr(jobs, "find", lambda *args, **kwargs: find(*args, **kwargs)[: next(shown)])
+    emulator.control.add_fault(project, "error", method="CreateCustomJob", when="after_commit", times=2)
+    this = a_try()
+    submitted = Submitter(jobs).submit(a_job(this), this)
+    oldest, twin = emulator.control.jobs(project)
+    assert submitted.job.name == oldest["name"]
+    emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
+
+
+def test_a_connection_that_fails_after_a_long_wait_gets_its_own_patience(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour of waiting for a quota does not make the first failed connection the last straw."""
+    create, calls = jobs.create, itertools.count()
+
+    def refused_then_cut_off(*args: Any, **kwargs: Any) -> JobSnapshot:
+        if next(calls) == 10:
+            raise ServiceUnavailable("failed to connect to all addresses; last error: none")
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(jobs, "create", refused_then_cut_off)
+    quota = {"method": "CreateCustomJob", "code": "RESOURCE_EXHAUSTED", "message": "Quota exceeded"}
+    emulator.control.add_fault(project, "error", **quota, times=10)
+    this = a_try()
+    assert Submitter(jobs).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert next(calls) > 11
+
+
+def draw_faults(draw: random.Random, try_id: str) -> list[dict[str, Any]]:
+    """Return what goes wrong with a try's create calls."""
+    settings = {"method": "CreateCustomJob", "labels": {"airflow_try": try_id}}
+    if draw.random() < 0.04:
+        return [{"kind": "hang", "when": "after_commit", **settings}]
+    return [
+        {
+            "kind": "error",
+            "code": draw.choice(AMBIGUOUS),
+            "when": draw.choice(["before_commit", "after_commit"]),
+            **settings,
+        }
+        for _ in range(draw.choice([1, 1, 2]))
+    ]
+
+
+def test_500_unclear_creates_make_500_jobs(
+    emulator: EmulatorProcess, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unclear codes before and after the commit, lost answers, killed clients, late lists: one job for each."""
     draw = random.Random(0)
     tries = [a_try(dag_id=f"digits-{number}") for number in range(500)]
-    for each in tries:
-        emulator.control.add_fault(
-            project,
-            "error",
-            method="CreateCustomJob",
-            code=draw.choice(AMBIGUOUS),
-            when=draw.choice(["before_commit", "after_commit"]),
-            labels={"airflow_try": each.try_id},
-            times=draw.choice([1, 1, 2]),
-        )
+    killed = set(draw.sample(tries, 50))
+    for fault in (fault for each in tries for fault in draw_faults(draw, each.try_id)):
+        emulator.control.add_fault(project, **fault)
     emulator.control.add_fault(project, "queue", seconds=3600.0, times=None)
+    # Waits take a hundredth of their time, and a list is late for ten seconds of such a time.
+    emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=0.1, times=None)
+    monkeypatch.setattr(errors, "CREATE_TIMEOUT", 1.5)
+    never = threading.Event()
     client = connection.open_client(
         connection.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
     )
-    with Jobs(client, project, REGION, sleep=lambda _: None) as jobs, ThreadPoolExecutor(8) as threads:
-        submitted = list(threads.map(lambda each: Submitter(jobs).submit(a_job(each), each), tries))
+
+    def submit(this: TaskTry) -> str:
+        if this in killed:
+            # The worker dies with its call under way; Airflow's retry comes later.
+            with suppress(GoogleAPICallError):
+                jobs.create(a_job(this))
+            never.wait(0.2)
+            this = dataclasses.replace(this, try_number=2, try_id=f"{this.try_id}-again")
+        return Submitter(jobs).submit(a_job(this), this).job.name
+
+    def sleep(seconds: float) -> None:
+        never.wait(seconds / 100)
+
+    with (
+        Jobs(client, project, REGION, sleep=sleep) as jobs,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        submitted = list(threads.map(submit, tries))
     alive = [job for job in emulator.control.jobs(project) if job["state"] == "JOB_STATE_QUEUED"]
-    assert sorted(job["labels"]["airflow_try"] for job in alive) == sorted(each.try_id for each in tries)
-    assert {job["name"] for job in alive} == {each.job.name for each in submitted}
+    wanted = sorted(each.task_instance for each in tries)
+    assert sorted(job["labels"]["airflow_task_instance"] for job in alive) == wanted
+    assert {job["name"] for job in alive} == set(submitted)
 
 
 def test_request_quota_is_waited_for(
