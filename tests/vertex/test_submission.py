@@ -132,7 +132,7 @@ def draw_faults(draw: random.Random, try_id: str) -> list[dict[str, Any]]:
 def test_500_unclear_creates_make_500_jobs(
     emulator: EmulatorProcess, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unclear codes before and after the commit, lost answers, killed clients, late lists: one job for each."""
+    """Unclear codes, lost answers, killed clients and late lists, 500 in all: one job for each."""
     draw = random.Random(0)
     tries = [a_try(dag_id=f"digits-{number}") for number in range(500)]
     killed = set(draw.sample(tries, 50))
