@@ -1,10 +1,15 @@
-"""The calls that make, read and end jobs, each with its deadline and its retry. Synchronous."""
+"""The calls that make, read and end jobs, each with its deadline.
+
+``Jobs`` is for workers and threads, ``AsyncJobs`` for the one loop that watches many jobs.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.cloud import aiplatform_v1
 from grpc import StatusCode
@@ -13,11 +18,12 @@ from airflow_vertex_training.vertex import errors, protos
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
     from typing_extensions import Self
 
+    from airflow_vertex_training.vertex.polling import RequestBudget
     from airflow_vertex_training.vertex.spec import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
 
@@ -163,6 +169,100 @@ class Jobs:
                 f"Listing jobs in {self.region} of project {self.project}", error
             ) from error
         return next(pager.pages)
+
+
+class AsyncJobs:
+    """The jobs of one project and region, for an event loop: single calls within a budget, none repeated.
+
+    Args:
+        connect: opens a client.
+        parent: ``projects/P/locations/L``.
+        budget: makes calls wait so that no minute sees too many.
+        clock: seconds that only grow, for the budget.
+        sleep: how to wait for the budget.
+        call_timeout: deadline of a call in seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[JobServiceAsyncClient]],
+        parent: str,
+        *,
+        budget: RequestBudget,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        call_timeout: float,
+    ) -> None:
+        self.parent = parent
+        # How many calls were made so far.
+        self.requests = 0
+        # Whether ``open`` shall open the channel anew, say because the credentials were refused.
+        self.reopen = False
+        self._connect = connect
+        self._budget = budget
+        self._clock = clock
+        self._sleep = sleep
+        self._timeout = call_timeout
+        self._client: Any = None
+
+    async def open(self) -> None:
+        """Open the channel unless it is open; raises whatever ``connect`` raises."""
+        if self.reopen:
+            self.reopen = False
+            await self.close()
+        if self._client is None:
+            # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
+            # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
+            opening = asyncio.ensure_future(self._connect())
+            try:
+                self._client = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_late)
+                raise
+
+    async def close(self) -> None:
+        """Close the channel."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.transport.close()
+
+    async def get(self, job_name: str) -> Any:
+        """Return the bare protobuf message of a job.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        await self._spend()
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        return aiplatform_v1.CustomJob.pb(await self._client.get_custom_job(request, timeout=self._timeout))
+
+    async def page(self, filter_: str, page_token: str) -> Any:
+        """Return a page of a list as the bare protobuf message: wrapping each job costs more than reading it.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        await self._spend()
+        request = protos.list_request(self.parent, filter_, page_token)
+        pager = await self._client.list_custom_jobs(request, timeout=self._timeout)
+        return aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
+
+    async def _spend(self) -> None:
+        self.requests += 1
+        seconds = self._budget.take(self._clock())
+        if seconds:
+            await self._sleep(seconds)
+
+
+def _close_late(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        closing = asyncio.ensure_future(opening.result().transport.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
 
 
 def age(job: JobSnapshot) -> tuple[bool, str, str]:

@@ -35,12 +35,14 @@ class Sighting:
         seen: when it was last answered for, or else first asked for, in seconds of the watcher's clock.
         created: its create time, ``None`` where not known yet.
         listable: whether a list of the deployment's jobs can show it.
+        asked: when it was last asked for by itself, answered or not.
     """
 
     custom_job_id: str
     seen: float
     created: datetime | None = None
     listable: bool = True
+    asked: float = 0.0
 
 
 Seen = TypeVar("Seen", bound=Sighting)
@@ -85,8 +87,11 @@ def allowance(seconds: float, requests_per_minute: int) -> int:
 
 
 def longest_unseen(jobs: Iterable[Seen], most: int) -> list[Seen]:
-    """Return up to ``most`` jobs, those first of which nothing was heard for longest."""
-    return sorted(jobs, key=lambda job: job.seen)[: max(0, most)]
+    """Return up to ``most`` jobs, those first that were neither seen nor asked for for longest.
+
+    Jobs that are refused take their turns like all others, and don't keep them from being asked for.
+    """
+    return sorted(jobs, key=lambda job: max(job.seen, job.asked))[: max(0, most)]
 
 
 def overdue(missing: Iterable[Seen], now: float, seconds: float) -> list[Seen]:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import aiplatform_v1
 from grpc import StatusCode
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from airflow_vertex_training.vertex import errors, labels, polling, protos, states
 from airflow_vertex_training.vertex.exceptions import JobLostError
-from airflow_vertex_training.vertex.jobs import JobName
+from airflow_vertex_training.vertex.jobs import AsyncJobs, JobName
 from airflow_vertex_training.vertex.polling import Sighting
 from airflow_vertex_training.vertex.states import JobSnapshot
 
@@ -110,25 +108,24 @@ class JobWatcher:
         call_timeout: float = errors.GET_TIMEOUT,
     ) -> None:
         self.closed = False
-        self._connect = connect
-        self._parent = parent
+        self._calls = AsyncJobs(
+            connect, parent, budget=budget, clock=clock, sleep=sleep, call_timeout=call_timeout
+        )
         self._deployment_id = deployment_id
         self._budget = budget
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
-        self._call_timeout = call_timeout
         self._jobs: dict[str, _Watched] = {}
         self._subscribers = 0
         self._task: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
-        self._client: JobServiceAsyncClient | None = None
         self._active = polling.ListCost()
         self._ended = polling.ListCost()
-        self._reconnect = False
-        self._requests = 0
         self._checks = 0
+        # Of the tick that is under way: what went wrong, and whether anything was answered.
         self._error: Exception | None = None
+        self._answered = False
         self._trouble: Trouble | None = None
         self._trouble_since = 0.0
 
@@ -163,6 +160,9 @@ class JobWatcher:
 
     def _subscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception], interval: float) -> None:
         custom_job_id = JobName.parse(job_name).custom_job_id
+        # Only who wants to know sooner than all others wakes the loop up: a thousand jobs that come one after
+        # the other must not make it ask a thousand times.
+        wake = self._nap is not None and interval < min(self._intervals(), default=float("inf"))
         job = self._jobs.get(custom_job_id)
         if job is None:
             job = self._jobs[custom_job_id] = _Watched(custom_job_id, seen=self._clock(), name=job_name)
@@ -173,8 +173,8 @@ class JobWatcher:
         if self._trouble:
             queue.put_nowait(self._trouble)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"watch {self._parent}")
-        elif self._nap and interval <= min(self._intervals()):
+            self._task = asyncio.create_task(self._run(), name=f"watch {self._calls.parent}")
+        elif wake and self._nap:
             self._nap.cancel()
 
     def _unsubscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception]) -> None:
@@ -196,14 +196,16 @@ class JobWatcher:
     async def _run(self) -> None:
         try:
             while True:
-                started = self._clock()
+                started, before = self._clock(), self._calls.requests
                 await self._tick_until_answered()
-                every = polling.interval(self._intervals(), self._requests, self._budget.requests_per_minute)
+                requests = self._calls.requests - before
+                every = polling.interval(self._intervals(), requests, self._budget.requests_per_minute)
                 await self._rest(started + every - self._clock())
         except Exception as error:  # noqa: BLE001 - a fault of our own: all who wait must hear of it
             self._publish(error)
         finally:
-            await self._close_client()
+            self.closed = True
+            await self._calls.close()
 
     async def _tick_until_answered(self) -> None:
         async for attempt in AsyncRetrying(
@@ -212,7 +214,7 @@ class JobWatcher:
             sleep=self._rest,
         ):
             with attempt:
-                self._requests, self._error = 0, None
+                self._error, self._answered = None, False
                 try:
                     await self._tick()
                 finally:
@@ -240,38 +242,43 @@ class JobWatcher:
             job.publish(update)
 
     async def _tick(self) -> None:
-        started = self._clock()
-        if self._reconnect:
-            self._reconnect = False
-            await self._close_client()
-        client = self._client or await self._open_client()
+        started, before = self._clock(), self._calls.requests
+        await self._open()
         jobs = list(self._jobs.values())
         listable = [job for job in jobs if job.listable]
         ask = jobs
         if self._active.worth(len(listable)):
             unlisted = [job for job in jobs if job.ask or not job.listable]
-            ask = unlisted + await self._missing_in_lists(client, listable, started)
+            ask = unlisted + await self._missing_in_lists(listable, started)
         seconds = polling.interval(self._intervals(), 0, self._budget.requests_per_minute)
-        room = polling.allowance(seconds, self._budget.requests_per_minute) - self._requests
+        room = polling.allowance(seconds, self._budget.requests_per_minute)
         unique = {job.custom_job_id: job for job in ask}
-        await self._get_each(client, polling.longest_unseen(unique.values(), room))
+        spent = self._calls.requests - before
+        await self._get_each(polling.longest_unseen(unique.values(), room - spent))
+        if self._error and not self._answered:
+            raise _OutageError
 
-    async def _missing_in_lists(
-        self, client: JobServiceAsyncClient, listable: Sequence[_Watched], started: float
-    ) -> list[_Watched]:
+    async def _open(self) -> None:
+        try:
+            await self._calls.open()
+        except Exception as error:
+            for job in list(self._jobs.values()):
+                self._refused(job, error)
+            self._error = error
+            raise _OutageError from error
+
+    async def _missing_in_lists(self, listable: Sequence[_Watched], started: float) -> list[_Watched]:
         """Read the lists and return the jobs that have to be got."""
         # A list can also go on showing a job as active that has ended: one get a tick, of each in turn,
         # keeps it honest.
         self._checks += 1
         check = listable[self._checks % len(listable)]
         try:
-            missing = await self._read(
-                client, polling.active_filter(self._deployment_id), listable, self._active
-            )
+            missing = await self._read(polling.active_filter(self._deployment_id), listable, self._active)
             if not self._ended.worth(len(missing)):
                 return [check, *missing]
             filter_ = polling.final_filter(self._deployment_id, missing)
-            silent = await self._read(client, filter_, missing, self._ended)
+            silent = await self._read(filter_, missing, self._ended)
         except (GoogleAPICallError, GoogleAuthError) as error:
             self._error = error
             if errors.is_request_quota(error):
@@ -280,21 +287,13 @@ class JobWatcher:
         every = min(self._intervals(), default=0.0)
         return [check, *polling.overdue(silent, started, every)]
 
-    async def _read(
-        self,
-        client: JobServiceAsyncClient,
-        filter_: str,
-        wanted: Sequence[_Watched],
-        cost: polling.ListCost,
-    ) -> list[_Watched]:
+    async def _read(self, filter_: str, wanted: Sequence[_Watched], cost: polling.ListCost) -> list[_Watched]:
         """Read a list until it showed all wanted jobs, or gets too dear; return the rest."""
         missing = {job.custom_job_id: job for job in wanted}
         token, pages, dear = "", 0, False
         while missing and not dear:
-            request = protos.list_request(self._parent, filter_, token)
-            await self._spend()
-            pager = await client.list_custom_jobs(request, timeout=self._call_timeout)
-            page = aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
+            page = await self._calls.page(filter_, token)
+            self._answered = True
             pages += 1
             for message in page.custom_jobs:
                 missing.pop(self._see(message, from_list=True), None)
@@ -305,44 +304,47 @@ class JobWatcher:
         cost.set(len(wanted) if dear else pages)
         return list(missing.values())
 
-    async def _get_each(self, client: JobServiceAsyncClient, jobs: Sequence[_Watched]) -> None:
+    async def _get_each(self, jobs: Sequence[_Watched]) -> None:
         for first in range(0, len(jobs), GETS_AT_ONCE):
             some = jobs[first : first + GETS_AT_ONCE]
-            answered = await asyncio.gather(*(self._get(client, job) for job in some))
-            if not any(answered):
-                raise _OutageError
+            errors_met = await asyncio.gather(*(self._get(job) for job in some))
+            if all(errors_met):
+                # Where nothing passes, the rest is not tried either.
+                self._error = errors_met[0]
+                return
 
-    async def _get(self, client: JobServiceAsyncClient, job: _Watched) -> bool:
-        """Get a job; return whether there was an answer that passes for one."""
-        await self._spend()
-        request = aiplatform_v1.GetCustomJobRequest(name=job.name)
+    async def _get(self, job: _Watched) -> Exception | None:
+        """Get a job; return the error where there was no answer that passes for one."""
+        job.asked = self._clock()
         try:
-            answer = await client.get_custom_job(request, timeout=self._call_timeout)
+            message = await self._calls.get(job.name)
         except (GoogleAPICallError, GoogleAuthError) as error:
             return self._refused(job, error)
+        self._answered = True
         job.missed, job.refused_since = 0, None
-        self._see(aiplatform_v1.CustomJob.pb(answer), from_list=False)
-        return True
+        self._see(message, from_list=False)
+        return None
 
-    def _refused(self, job: _Watched, error: Exception) -> bool:
+    def _refused(self, job: _Watched, error: Exception) -> Exception | None:
+        """Take in that a job could not be got; return the error unless it is an answer about the job."""
         if errors.is_not_found(error):
+            self._answered = True
             # The second look is the next tick's.
             job.missed += 1
             job.ask = True
             if job.missed > 1:
                 self._finish(job, JobLostError(job.name))
-            return True
-        self._error = error
+            return None
         if errors.is_transient(error):
-            return False
+            return error
         now = self._clock()
         if job.refused_since is None:
             job.refused_since = now
         if now - job.refused_since >= self._patience:
             self._finish(job, errors.api_error(f"Watching {job.name}", error))
         # The connection may have been mended meanwhile: the next tick opens it anew.
-        self._reconnect = errors.status_code(error) in _CREDENTIALS
-        return False
+        self._calls.reopen = errors.status_code(error) in _CREDENTIALS
+        return error
 
     def _see(self, message: Any, *, from_list: bool) -> str:
         """Take in what the API answered about a job, and return the job's id."""
@@ -377,40 +379,3 @@ class JobWatcher:
         if self._trouble and isinstance(update, JobSnapshot):
             job.publish(Recovered(self._clock() - self._trouble_since))
         job.publish(update)
-
-    async def _spend(self) -> None:
-        self._requests += 1
-        seconds = self._budget.take(self._clock())
-        if seconds:
-            await self._sleep(seconds)
-
-    async def _open_client(self) -> JobServiceAsyncClient:
-        # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
-        # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
-        opening = asyncio.ensure_future(self._connect())
-        try:
-            self._client = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_late)
-            raise
-        except Exception as error:
-            for job in list(self._jobs.values()):
-                self._refused(job, error)
-            raise _OutageError from error
-        return self._client
-
-    async def _close_client(self) -> None:
-        client, self._client = self._client, None
-        if client:
-            with suppress(Exception):
-                await client.transport.close()
-
-
-def _close_late(opening: asyncio.Future[JobServiceAsyncClient]) -> None:
-    if not opening.cancelled() and not opening.exception():
-        closing = asyncio.ensure_future(opening.result().transport.close())
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
-
-
-_closing: set[asyncio.Future[None]] = set()

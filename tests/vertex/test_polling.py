@@ -85,18 +85,23 @@ def test_an_unused_budget_does_not_pile_up(budget: int) -> None:
     assert free <= max(1, budget // 10)
 
 
-sightings = st.lists(st.floats(0.0, 1e6), max_size=60).map(
-    lambda seen: [Sighting(str(number), seen=at) for number, at in enumerate(seen)]
+times = st.floats(0.0, 1e6)
+sightings = st.lists(st.tuples(times, times), max_size=60).map(
+    lambda jobs: [Sighting(str(number), seen=seen, asked=asked) for number, (seen, asked) in enumerate(jobs)]
 )
 
 
 @given(sightings, st.integers(-5, 80))
 def test_who_was_unseen_for_longest_comes_first(jobs: list[Sighting], most: int) -> None:
-    """As many as may be asked for are, and none that was seen before one that was left out."""
+    """As many as may be asked for are, and none that was seen or asked for after one that was left out."""
+
+    def heard(job: Sighting) -> float:
+        return max(job.seen, job.asked)
+
     chosen = polling.longest_unseen(jobs, most)
     assert len(chosen) == min(len(jobs), max(0, most))
     left_out = [job for job in jobs if job not in chosen]
-    assert not left_out or not chosen or max(job.seen for job in chosen) <= min(job.seen for job in left_out)
+    assert not left_out or not chosen or max(map(heard, chosen)) <= min(map(heard, left_out))
 
 
 @given(sightings, st.floats(0.1, 600.0))
