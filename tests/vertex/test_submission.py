@@ -139,8 +139,9 @@ def test_500_unclear_creates_make_500_jobs(
     for fault in (fault for each in tries for fault in draw_faults(draw, each.try_id)):
         emulator.control.add_fault(project, **fault)
     emulator.control.add_fault(project, "queue", seconds=3600.0, times=None)
-    # Waits take a hundredth of their time, and a list is late for ten seconds of such a time.
-    emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=0.1, times=None)
+    # A list is late for ten of the seconds that looks are apart.
+    hurry = 500.0
+    emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=10.0 / hurry, times=None)
     monkeypatch.setattr(errors, "CREATE_TIMEOUT", 1.5)
     never = threading.Event()
     client = connection.open_client(
@@ -152,12 +153,12 @@ def test_500_unclear_creates_make_500_jobs(
             # The worker dies with its call under way; Airflow's retry comes later.
             with suppress(GoogleAPICallError):
                 jobs.create(a_job(this))
-            never.wait(0.2)
+            never.wait(20.0 / hurry)
             this = dataclasses.replace(this, try_number=2, try_id=f"{this.try_id}-again")
         return Submitter(jobs).submit(a_job(this), this).job.name
 
     def sleep(seconds: float) -> None:
-        never.wait(seconds / 100)
+        never.wait(seconds / hurry)
 
     with (
         Jobs(client, project, REGION, sleep=sleep) as jobs,
