@@ -27,6 +27,7 @@ TRY = "airflow_try"
 TASK_INSTANCE = "airflow_task_instance"
 RUN_START = "airflow_run_start"
 FIRST_TRY = "airflow_first_try"
+TRY_NUMBER = "airflow_try_number"
 
 DEFAULT_DEPLOYMENT_ID = "airflow"
 
@@ -138,7 +139,7 @@ class TaskTry:
             "airflow_task_id": legal(self.task_id),
             "airflow_run_id": legal(self.run_id),
             "airflow_map_index": str(self.map_index),
-            "airflow_try_number": str(self.try_number),
+            TRY_NUMBER: str(self.try_number),
         }
         if self.run_start_label is not None:
             labels[RUN_START] = self.run_start_label

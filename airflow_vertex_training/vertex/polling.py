@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_vertex_training.vertex.labels import DEPLOYMENT
 from airflow_vertex_training.vertex.states import FINAL
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _of_deployment(deployment_id: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]+", deployment_id):
         msg = f"deployment_id {deployment_id!r} is no legal label"
         raise ValueError(msg)
-    return f'labels.airflow_deployment="{deployment_id}"'
+    return f'labels.{DEPLOYMENT}="{deployment_id}"'
 
 
 class RequestBudget:

@@ -67,6 +67,11 @@ class JobSnapshot:
         """Whether the job has come to its end; a final state never changes."""
         return self.state in FINAL
 
+    @property
+    def can_be_waited_for(self) -> bool:
+        """Whether the job has not ended and nobody has asked for its end."""
+        return not self.is_final and self.state != CANCELLING
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data (times in ISO 8601, no labels), small enough for an event or an XCom."""
         data = dataclasses.asdict(self)

@@ -76,9 +76,7 @@ def decide(found: Sequence[JobSnapshot], this: TaskTry, *, reattach: bool, own_d
     ours = [job for job in found if _is_ours(job, this)]
     series = [job for job in ours if job.labels.get(labels.FIRST_TRY) == str(this.first_try)]
     keep = _to_keep(series) if reattach else None
-    running = [
-        job for job in found if not job.is_final and job.state != states.CANCELLING and job is not keep
-    ]
+    running = [job for job in found if job.can_be_waited_for and job is not keep]
     doomed = tuple(job for job in running if own_deployment or job in ours)
     return Decision(keep, doomed, tuple(job for job in running if job not in doomed))
 
@@ -93,7 +91,7 @@ def _to_keep(series: Sequence[JobSnapshot]) -> JobSnapshot | None:
     succeeded = [job for job in by_age if job.state in states.SUCCEEDED]
     if succeeded:
         return succeeded[-1]
-    return next((job for job in by_age if not job.is_final and job.state != states.CANCELLING), None)
+    return next((job for job in by_age if job.can_be_waited_for), None)
 
 
 @dataclass
@@ -141,7 +139,7 @@ class Submitter:
                     "Creating a new job: %s, of an earlier try, is %s", ended[-1].name, _seen(ended[-1])
                 )
             return None
-        try_number = kept.labels.get("airflow_try_number")
+        try_number = kept.labels.get(labels.TRY_NUMBER)
         if kept.is_final:
             logger.info(
                 "Taking the result of %s, which try %s created: %s", kept.name, try_number, _seen(kept)
