@@ -9,10 +9,13 @@ import trustme
 from hypothesis import HealthCheck, settings
 
 from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from tests.airflow_processes.fixtures import airflow, running_airflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+__all__ = ["airflow", "airflow_environment", "running_airflow"]
 
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +29,12 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
     with launch(*arguments, "--storage", str(storage)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def airflow_environment(emulator: EmulatorProcess) -> Mapping[str, str]:
+    """Where the Airflow's jobs run, and a connection that its file sensor looks up without using it."""
+    return {"VERTEX_AI_EMULATOR_HOST": emulator.address, "AIRFLOW_CONN_FS_DEFAULT": "fs://"}
 
 
 @pytest.fixture

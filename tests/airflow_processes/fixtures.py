@@ -1,8 +1,7 @@
 """Pytest fixtures: `airflow`, one real Airflow for many tests.
 
-Name this module once, `pytest_plugins = ["tests.airflow_processes.fixtures"]` in the topmost conftest.py, so
-that one Airflow serves all tests. What its processes need in their environment, a conftest says by a
-session-scoped fixture `airflow_environment` of its own.
+The topmost conftest.py imports them, once, so that one Airflow serves all tests; what its processes need in
+their environment it says by a session-scoped fixture `airflow_environment`.
 """
 
 from __future__ import annotations
@@ -15,12 +14,6 @@ from tests.airflow_processes.installation import AirflowInstallation, airflow_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-
-@pytest.fixture(scope="session")
-def airflow_environment() -> Mapping[str, str]:
-    """Further environment of all Airflow processes; override it to add some."""
-    return {}
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.airflow_processes.api import TaskKey
-from tests.airflow_processes.fixtures import airflow, running_airflow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_vertex_training.emulator.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
-
-__all__ = ["airflow", "airflow_environment", "running_airflow", "training"]
 
 PROJECT = "acme-chaos"
 
@@ -41,12 +36,6 @@ DAG_FILE = textwrap.dedent("""
         )
 """)
 FOREVER = ["python", "-c", "import time; time.sleep(3600)"]
-
-
-@pytest.fixture(scope="session")
-def airflow_environment(emulator: EmulatorProcess) -> Mapping[str, str]:
-    """All processes of the Airflow call the emulator."""
-    return {"VERTEX_AI_EMULATOR_HOST": emulator.address}
 
 
 @dataclass
