@@ -342,8 +342,9 @@ class JobWatcher:
             job.refused_since = now
         if now - job.refused_since >= self._patience:
             self._finish(job, errors.api_error(f"Watching {job.name}", error))
-        # The connection may have been mended meanwhile: the next tick opens it anew.
-        self._calls.reopen = errors.status_code(error) in _CREDENTIALS
+        if errors.status_code(error) in _CREDENTIALS:
+            # The connection may have been mended meanwhile: the next tick opens it anew.
+            self._calls.reopen = True
         return error
 
     def _see(self, message: Any, *, from_list: bool) -> str:
