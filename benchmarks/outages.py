@@ -43,6 +43,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
 COLUMNS = (
     ("fault", 12),
     ("requests/min", 13),
+    ("429s", 6),
     ("CPU", 7),
     ("p50", 8),
     ("p99", 8),
@@ -175,11 +176,14 @@ def cells(
         for name, (status, message, at) in result["told"].items()
         if status == expected[name] and (status == "success" or "exited with a non-zero status" in message)
     }
-    # An end that came in the outage can't be told before it is over.
-    late = sorted(at - max(over, ended[name]["nanoseconds"] / 1e9) for name, at in right.items())
+    ends = {name: end["nanoseconds"] / 1e9 for name, end in ended.items()}
+    # What is told after the outage could not be told before its end.
+    late = sorted(at - (max(over, ends[name]) if at > over else ends[name]) for name, at in right.items())
     total = sum(sum(outcomes.values()) for outcomes in counts.values())
+    refused = sum(outcomes.get("RESOURCE_EXHAUSTED", 0) for outcomes in counts.values())
     return [
         f"{total / result['seconds'] * 60:.0f}",
+        str(refused),
         f"{result['cpu'] / result['seconds']:.1%}",
         f"{late[len(late) // 2]:.1f} s",
         f"{late[int(len(late) * 0.99)]:.1f} s",
