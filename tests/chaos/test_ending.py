@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -12,6 +14,14 @@ if TYPE_CHECKING:
 
 # The first start of a whole Airflow is in the time of the test that happens to come first.
 pytestmark = [pytest.mark.timeout(300)]
+
+ANOTHER_TASK = textwrap.dedent("""
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+
+    with DAG({dag_id!r}, schedule=None):
+        EmptyOperator(task_id="another")
+""")
 
 BOTH = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "running"])
 
@@ -33,10 +43,16 @@ def test_a_verdict_on_the_task_cancels_its_job(
 def test_a_clear_ends_the_old_job_and_runs_a_new_one(
     airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
 ) -> None:
-    """A task that is cleared while it waits starts anew with a job of its own; the old one is cancelled."""
+    """A task that is cleared while it waits has its job cancelled, says so, and starts anew with another."""
     task = training.start_watched(deferrable=deferrable)
     airflow.api.clear_task(task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
+    first = training.jobs(task)[0]["name"]
+    airflow.wait_for(
+        "a log to say who cancelled the first job",
+        lambda: airflow.api.task_log(task, 1) + airflow.api.task_log(task, 2),
+        lambda log: f"Cancelled {first}" in log or f"Cancelling {first} of an earlier try" in log,
+    )
     airflow.wait_for_task(task, "deferred" if deferrable else "running", try_number=2)
     airflow.wait_for_log(task, "INFO Running", try_number=2)
     airflow.api.mark_task(task, "failed")
@@ -65,9 +81,12 @@ def test_execution_timeout_cancels_the_job(
     airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
 
 
-def test_dagrun_timeout_cancels_the_job(airflow: AirflowInstallation, training: Trainings) -> None:
+@BOTH
+def test_dagrun_timeout_cancels_the_job(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
     """A DAG run that takes longer than it may ends its tasks' jobs, and the task log says so."""
-    task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}')
+    task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}', deferrable=deferrable)
     airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
     training.wait_for_states(task, "CANCELLED")
     airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
@@ -82,3 +101,25 @@ def test_cancel_on_kill_can_be_turned_off(
     airflow.api.mark_task(task, "failed")
     airflow.wait_for_log(task, "cancel_on_kill is off")
     assert training.states(task) == ["RUNNING"]
+
+
+@BOTH
+def test_a_task_removed_from_the_dag_ends_its_job(
+    airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
+) -> None:
+    """A task that is taken out of its DAG while it waits ends its job, and the task log says so."""
+    task = training.start_watched(deferrable=deferrable)
+    airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
+    training.wait_for_states(task, "CANCELLED")
+    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+
+
+def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
+    """A DAG that is deleted while its task is deferred leaves no job behind; Airflow deletes no running one."""
+    running = training.start_watched(deferrable=False)
+    with pytest.raises(httpx.HTTPStatusError, match="are still running"):
+        airflow.api.delete_dag(running.dag_id)
+    airflow.api.mark_task(running, "failed")
+    deferred = training.start_watched(deferrable=True)
+    airflow.remove_dag(deferred.dag_id)
+    training.wait_for_states(deferred, "CANCELLED")

@@ -49,7 +49,7 @@ SIBLINGS = textwrap.dedent("""
     from airflow.sdk import DAG
     from airflow_vertex_training.operators import VertexCustomTrainingOperator
 
-    with DAG("siblings", schedule=None):
+    with DAG({dag_id!r}, schedule=None):
         VertexCustomTrainingOperator.partial(
             task_id="train",
             project_id={project!r},
@@ -57,15 +57,7 @@ SIBLINGS = textwrap.dedent("""
             image="us-docker.pkg.dev/acme/trainers/digits:1.0",
             command={command},
             poll_interval=0.5,
-        ).expand(args=[["0"], ["1"], ["2"]])
-""")
-
-ANOTHER_TASK = textwrap.dedent("""
-    from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.sdk import DAG
-
-    with DAG({dag_id!r}, schedule=None):
-        EmptyOperator(task_id="another")
+        ).expand(args=[[str(number)] for number in range({count})])
 """)
 
 
@@ -164,6 +156,48 @@ def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
     training.wait_for_states(task, "CANCELLED")
 
 
+def test_a_killed_last_try_leaves_its_job_and_a_clear_tells_of_it(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A task killed without a retry leaves its job running; who clears the failed run reads how to end it."""
+    task = training.start_watched(deferrable=False)
+    airflow.kill_task(task)
+    airflow.wait_for_run(task.dag_id, task.run_id, ["failed"])
+    assert training.states(task) == ["RUNNING"]
+    left = training.jobs(task)[0]["name"]
+    airflow.api.clear_task(task)
+    log = wait_until_watched(airflow, task, "running")
+    assert f"Leaving {left} (Running) alone" in log
+    assert f"gcloud ai custom-jobs cancel --region us-central1 --project {PROJECT} {left}" in log
+    assert training.states(task) == ["RUNNING", "RUNNING"]
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "RUNNING", "CANCELLED")
+
+
+def test_mapped_tasks_get_their_one_job_each_through_the_submission_quota(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """Tasks whose create calls the quota refuses say so, wait, and make one job each once it allows them."""
+    control, project = training.emulator.control, "acme-quota"
+    control.set_quotas(project, {"submissions": 2})
+    airflow.write_dag("quota", SIBLINGS.format(dag_id="quota", project=project, command=FOREVER, count=6))
+    run_id = airflow.api.trigger("quota")
+    tasks = [TaskKey("quota", run_id, "train", index) for index in range(6)]
+    airflow.wait_for(
+        "create calls to be refused",
+        lambda: control.requests(project).get("CreateCustomJob", {}),
+        lambda seen: seen.get("OK") == 2 and seen.get("RESOURCE_EXHAUSTED", 0) >= 8,
+        timeout=120,
+    )
+    control.set_quotas(project, None)
+    logs = [airflow.wait_for_log(task, "INFO Running", timeout=120) for task in tasks]
+    assert [job["state"] for job in control.jobs(project)] == ["JOB_STATE_RUNNING"] * 6
+    assert sum("Trying again in" in log and "RESOURCE_EXHAUSTED" in log for log in logs) == 4
+    airflow.api.mark_run("quota", run_id, "failed")
+    for job in control.jobs(project):
+        control.wait_job(job["name"], ["JOB_STATE_CANCELLED"])
+
+
 @pytest.mark.parametrize("status", [0, 1], ids=["succeeded", "failed"])
 def test_a_clear_after_the_end_runs_a_new_job(
     airflow: AirflowInstallation, training: Trainings, status: int
@@ -181,7 +215,9 @@ def test_a_mapped_task_leaves_its_siblings_jobs_alone(
     airflow: AirflowInstallation, training: Trainings
 ) -> None:
     """Clearing one mapped task instance and failing another touches no job but their own."""
-    airflow.write_dag("siblings", SIBLINGS.format(project=PROJECT, command=FOREVER))
+    airflow.write_dag(
+        "siblings", SIBLINGS.format(dag_id="siblings", project=PROJECT, command=FOREVER, count=3)
+    )
     run_id = airflow.api.trigger("siblings")
     cleared, failed, untouched = (TaskKey("siblings", run_id, "train", index) for index in range(3))
 
@@ -204,21 +240,6 @@ def test_a_mapped_task_leaves_its_siblings_jobs_alone(
     )
     airflow.api.mark_run("siblings", run_id, "failed")
     training.wait_for_states(untouched, *["CANCELLED"] * 4)
-
-
-def test_a_task_removed_from_the_dag_ends_its_job(airflow: AirflowInstallation, training: Trainings) -> None:
-    """A deferred task that is taken out of its DAG ends its job, and the task log says so."""
-    task = training.start_watched(deferrable=True)
-    airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
-    training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
-
-
-def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
-    """A DAG that is deleted while its task waits leaves no job behind."""
-    task = training.start_watched(deferrable=True)
-    airflow.remove_dag(task.dag_id)
-    training.wait_for_states(task, "CANCELLED")
 
 
 def test_a_new_version_of_the_dag_cancels_nothing(
