@@ -115,7 +115,7 @@ def test_a_task_removed_from_the_dag_ends_its_job(
 
 
 def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
-    """A DAG that is deleted while its task is deferred leaves no job behind; Airflow deletes no running one."""
+    """Deleting a DAG while its task is deferred leaves no job behind; Airflow deletes none that runs."""
     running = training.start_watched(deferrable=False)
     with pytest.raises(httpx.HTTPStatusError, match="are still running"):
         airflow.api.delete_dag(running.dag_id)
