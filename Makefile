@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv brings a list of certificate authorities; the machine's own, where there is one, may know more of them.
 UV_FLAGS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
+# What a process starts for many tests, such as a whole Airflow, it starts once (see tests/conftest.py).
+SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
 # Whatever imports Airflow makes it write its settings somewhere: not into the user's own ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.venv/airflow
 
@@ -14,9 +16,9 @@ export AIRFLOW_HOME := $(CURDIR)/.venv/airflow
 demo: .venv/ready
 	$(BIN)/python example_dags/demo.py
 
-# The whole suite; pytest's closing line is the last.
+# The whole suite, by two processes; pytest's closing line is the last.
 test: .venv/ready
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov $(SIDE_BY_SIDE)
 
 check: .venv/ready
 	$(BIN)/ruff format --check
@@ -33,7 +35,7 @@ docs: .venv/ready
 
 # The Airflow versions whose triggerer calls no on_kill, each in an environment of its own.
 test-airflow-3.1 test-airflow-3.2: test-airflow-%: .venv-airflow-%/ready
-	AIRFLOW_HOME=$(CURDIR)/.venv-airflow-$*/airflow .venv-airflow-$*/bin/pytest --ignore tests/packaging
+	AIRFLOW_HOME=$(CURDIR)/.venv-airflow-$*/airflow .venv-airflow-$*/bin/pytest $(SIDE_BY_SIDE) --ignore tests/packaging
 
 clean:
 	rm -rf .venv .venv-airflow-* .demo dist docs/_build

@@ -189,6 +189,33 @@ def test_request_quota_is_waited_for(
     assert len(emulator.control.jobs(project)) == 1
 
 
+def test_100_tries_at_once_get_one_job_each_under_the_submission_quota(
+    emulator: EmulatorProcess, project: str
+) -> None:
+    """Vertex allows 60 submissions a minute, here six seconds: the other 40 wait for the next one."""
+    hurry = 10.0
+    emulator.control.set_quotas(project, {"submissions": 60, "window_seconds": 60.0 / hurry})
+    emulator.control.add_fault(project, "queue", seconds=3600.0, times=None)
+    never = threading.Event()
+    start = threading.Barrier(100)
+    client = connection.open_client(
+        connection.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
+    )
+
+    def submit(this: TaskTry) -> str:
+        start.wait()
+        return Submitter(jobs).submit(a_job(this), this).job.name
+
+    def sleep(seconds: float) -> None:
+        never.wait(seconds / hurry)
+
+    with Jobs(client, project, REGION, sleep=sleep) as jobs, ThreadPoolExecutor(100) as threads:
+        submitted = list(threads.map(submit, (a_try(map_index=number) for number in range(100))))
+    assert {job["name"] for job in emulator.control.jobs(project)} == set(submitted)
+    assert len(set(submitted)) == 100
+    assert emulator.control.requests(project)["CreateCustomJob"]["RESOURCE_EXHAUSTED"] >= 40
+
+
 def test_request_quota_is_waited_for_until_submit_timeout(
     emulator: EmulatorProcess, project: str, jobs: Jobs, sleeps: list[float]
 ) -> None:
