@@ -1,12 +1,17 @@
-"""Measures how wide the window is that can't be closed, and how soon a killed task's job is cancelled.
+"""Measures on real Airflow processes what `docs/reliability.md` quotes, and prints it.
 
-    python -m tests.chaos.measure
+    python -m tests.chaos.measure [window] [ways] [mapped]
 
-Prints what `docs/reliability.md` quotes. It is no test: a number of seconds is a fact about a machine.
+`window`: how long after its deferral a task can't be killed for good. `ways`: how soon a job's cancel is
+requested after Airflow has ended its task, for each way of ending. `mapped`: 100 mapped tasks that start
+together under a submission quota which refuses most of them. It is no test: a number of seconds is a fact
+about a machine.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -14,21 +19,26 @@ import textwrap
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_vertex_training.emulator.process import launch
 from tests.airflow_processes.api import TaskKey
 from tests.airflow_processes.installation import airflow_installation
+from tests.chaos.conftest import PROJECT, Trainings
+from tests.chaos.test_ending import ANOTHER_TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
 
-PROJECT = "acme-measure"
 ALONE = 5
 TOGETHER = 20
+EACH_WAY = 3
+MAPPED = 100
+# So few a minute that this machine's workers, who start some 20 tasks a minute, meet the quota.
+SUBMISSIONS = 10
 
 DAG_FILE = textwrap.dedent(f"""
     from airflow.sdk import DAG
@@ -46,21 +56,136 @@ DAG_FILE = textwrap.dedent(f"""
 """)
 
 
+class Way(NamedTuple):
+    """A way of ending a task.
+
+    Attributes:
+        name: What a reader knows it by.
+        act: Ends a task that is being watched, and returns when Airflow did so, in seconds since the epoch.
+        arguments: Of `Trainings.start`.
+        running: Whether a task that runs can be ended so, too.
+    """
+
+    name: str
+    act: Callable[[AirflowInstallation, TaskKey], float]
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    running: bool = True
+
+
+def by_request(request: Callable[[AirflowInstallation, TaskKey], object]) -> Any:
+    """Return how to end a task by a request to Airflow's API, at whose start the clock starts."""
+
+    def act(airflow: AirflowInstallation, task: TaskKey) -> float:
+        at = time.time()
+        request(airflow, task)
+        return at
+
+    return act
+
+
+def execution_timeout(airflow: AirflowInstallation, task: TaskKey) -> float:
+    """Return when a task's time is up."""
+    started = str(airflow.api.task_instance(task)["start_date"])
+    return seconds(started) + EXECUTION_TIMEOUT
+
+
+def dagrun_timeout(airflow: AirflowInstallation, task: TaskKey) -> float:
+    """Wait until the scheduler fails the run, and return when it did."""
+    run = airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
+    return seconds(str(run["end_date"]))
+
+
+def removal(airflow: AirflowInstallation, task: TaskKey) -> float:
+    """Take the task out of its DAG, and return when Airflow has stored the new one."""
+    airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
+    return time.time()
+
+
+EXECUTION_TIMEOUT = 30.0
+WAYS = (
+    Way("marked failed", by_request(lambda airflow, task: airflow.api.mark_task(task, "failed"))),
+    Way("marked success", by_request(lambda airflow, task: airflow.api.mark_task(task, "success"))),
+    Way("cleared", by_request(lambda airflow, task: airflow.api.clear_task(task))),
+    Way(
+        "DAG run marked failed",
+        by_request(lambda airflow, task: airflow.api.mark_run(task.dag_id, task.run_id, "failed")),
+    ),
+    Way("dagrun_timeout", dagrun_timeout, {"dag_arguments": '{"dagrun_timeout": timedelta(seconds=30)}'}),
+    Way("execution_timeout", execution_timeout, {"execution_timeout": EXECUTION_TIMEOUT}),
+    Way("task removed from the DAG", removal),
+    Way("DAG deleted", by_request(lambda airflow, task: airflow.remove_dag(task.dag_id)), running=False),
+)
+
+
 def main() -> None:
     """Measure and print."""
+    parts = {"window": measure_window, "ways": measure_ways, "mapped": measure_mapped}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "parts", nargs="*", choices=[*parts, []], metavar="PART", help="all of them by default"
+    )
+    chosen = parser.parse_args().parts or list(parts)
     instant = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
     home = Path(tempfile.mkdtemp()) / "home"
     with (
         launch(*instant) as emulator,
         airflow_installation(home, environment={"VERTEX_AI_EMULATOR_HOST": emulator.address}) as airflow,
     ):
-        alone = [task for number in range(ALONE) for task in deferred(airflow, f"alone-{number}", 1)]
-        show("window, one task at a time", [window(home, task) for task in alone])
-        together = deferred(airflow, "together", TOGETHER)
-        show(f"window, {TOGETHER} tasks at once", [window(home, task) for task in together])
-        show(
-            "deferred and marked failed to cancelled", [cancelled(airflow, emulator, one) for one in together]
-        )
+        for name in chosen:
+            parts[name](Trainings(airflow, emulator, itertools.count(1)))
+
+
+def measure_window(training: Trainings) -> None:
+    """From the deferral to the start of the trigger."""
+    airflow = training.airflow
+    alone = [task for number in range(ALONE) for task in deferred(airflow, f"alone-{number}", 1)]
+    show("window, one task at a time", [window(airflow.home, task) for task in alone])
+    together = deferred(airflow, "together", TOGETHER)
+    show(f"window, {TOGETHER} tasks at once", [window(airflow.home, task) for task in together])
+    for run_id in {task.run_id for task in (*alone, *together)}:
+        airflow.api.mark_run("measured", run_id, "failed")
+
+
+def measure_ways(training: Trainings) -> None:
+    """From Airflow's ending a task to the request to cancel its job."""
+    for way, deferrable in itertools.product(WAYS, (True, False)):
+        if deferrable or way.running:
+            tasks = [training.start(deferrable=deferrable, **way.arguments) for _ in range(EACH_WAY)]
+            for task in tasks:
+                training.airflow.wait_for_log(task, "INFO Running")
+            acted = [way.act(training.airflow, task) for task in tasks]
+            asked = [cancel_asked(training, task) for task in tasks]
+            show(
+                f"{way.name}, {'deferred' if deferrable else 'running'}",
+                [to - since for since, to in zip(acted, asked, strict=True)],
+            )
+            if way.name == "cleared":
+                for task in tasks:
+                    training.airflow.api.mark_run(task.dag_id, task.run_id, "failed")
+
+
+def measure_mapped(training: Trainings) -> None:
+    """Whether each of many mapped tasks gets its one job under a quota."""
+    control = training.emulator.control
+    control.set_quotas(PROJECT, {"submissions": SUBMISSIONS})
+    training.airflow.write_dag("measured", DAG_FILE.replace("COUNT", str(MAPPED)))
+    started = time.monotonic()
+    training.airflow.api.trigger("measured", run_id="mapped")
+    training.airflow.wait_for(
+        "all mapped tasks to be deferred",
+        lambda: training.airflow.api.task_instances("measured", "mapped"),
+        lambda seen: len(seen) == MAPPED and {one["state"] for one in seen} == {"deferred"},
+        timeout=1800,
+    )
+    spent = time.monotonic() - started
+    jobs = [job for job in control.jobs(PROJECT) if job["labels"]["airflow_run_id"] == "mapped"]
+    tasks = {job["labels"]["airflow_map_index"] for job in jobs}
+    answers = control.requests(PROJECT)["CreateCustomJob"]
+    print(  # noqa: T201  a program
+        f"{MAPPED} mapped tasks under a quota of {SUBMISSIONS} submissions a minute: {len(jobs)} jobs of "
+        f"{len(tasks)} tasks after {spent:.0f} s; create calls by answer: {answers}"
+    )
+    training.airflow.api.mark_run("measured", "mapped", "failed")
 
 
 def deferred(airflow: AirflowInstallation, run_id: str, count: int) -> list[TaskKey]:
@@ -83,24 +208,28 @@ def window(home: Path, task: TaskKey) -> float:
             entry = json.loads(line)
             for name in ("Pausing task as DEFERRED", "starting"):
                 if name in entry["event"]:
-                    times[name] = datetime.fromisoformat(entry["timestamp"].replace("Z", "+00:00"))
-    return (times["starting"] - times["Pausing task as DEFERRED"]).total_seconds()
+                    times[name] = seconds(entry["timestamp"])
+    return times["starting"] - times["Pausing task as DEFERRED"]
 
 
-def cancelled(airflow: AirflowInstallation, emulator: EmulatorProcess, task: TaskKey) -> float:
-    """Mark a task failed; return the seconds until Vertex was asked to cancel its job."""
-    name = str(airflow.api.xcom(task, "job_name"))
-    marked = time.time()
-    airflow.api.mark_task(task, "failed")
-    history = emulator.control.wait_job(name, ["JOB_STATE_CANCELLING"], timeout=60)["history"]
+def cancel_asked(training: Trainings, task: TaskKey) -> float:
+    """Wait until Vertex is asked to cancel a task's first job; return when, in seconds since the epoch."""
+    job = training.jobs(task)[0]
+    history = training.emulator.control.wait_job(job["name"], ["JOB_STATE_CANCELLING"], timeout=90)["history"]
     (at,) = (one["nanoseconds"] for one in history if one["state"] == "JOB_STATE_CANCELLING")
-    return float(at) / 1e9 - marked
+    return float(at) / 1e9
 
 
-def show(what: str, seconds: Sequence[float]) -> None:
+def seconds(text: str) -> float:
+    """Return a time as Airflow writes it, in seconds since the epoch."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def show(what: str, durations: Sequence[float]) -> None:
     """Print the spread of some durations."""
-    middle = statistics.median(seconds)
-    print(f"{what}: {min(seconds):.1f} to {max(seconds):.1f} s, median {middle:.1f} s")  # noqa: T201  a program
+    middle = statistics.median(durations)
+    spread = f"{min(durations):.1f} to {max(durations):.1f} s, median {middle:.1f} s"
+    print(f"{what}: {spread}", flush=True)  # noqa: T201  a program
 
 
 if __name__ == "__main__":
