@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.jobs import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
-    from airflow_vertex_training.vertex.watcher import Update
+    from airflow_vertex_training.vertex.subscriptions import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
 # Airflow loads this one also to show a connection form.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -18,15 +17,16 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from airflow_vertex_training.vertex import errors, labels, polling, protos, states
 from airflow_vertex_training.vertex.exceptions import JobLostError
-from airflow_vertex_training.vertex.jobs import AsyncJobs, JobName
-from airflow_vertex_training.vertex.polling import Sighting
+from airflow_vertex_training.vertex.jobs import AsyncJobs
 from airflow_vertex_training.vertex.states import JobSnapshot
+from airflow_vertex_training.vertex.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-    from datetime import datetime
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
+
+    from airflow_vertex_training.vertex.subscriptions import Update, WatchedJob
 
 # How long an error that repeating should not cure is put up with, in seconds: permissions and credentials
 # are mended by people, while the job runs on. Longer than the ten minutes that a token may take.
@@ -39,43 +39,8 @@ GETS_AT_ONCE = 10
 _CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """Watching does not work at the moment. Said once, whatever happens until it is over."""
-
-    message: str
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """Watching works again, after so many seconds."""
-
-    seconds: float
-
-
-Update = JobSnapshot | Trouble | Recovered
-
-
 class _OutageError(Exception):
     """Nothing was answered in a tick."""
-
-
-@dataclass
-class _Watched(Sighting):
-    """A job and those who wait for it."""
-
-    name: str = ""
-    last: JobSnapshot | None = None
-    updated: datetime | None = None
-    # A get is needed: it was missing once, or a list told its end without the reason.
-    ask: bool = False
-    missed: int = 0
-    refused_since: float | None = None
-    queues: dict[asyncio.Queue[Update | Exception], float] = field(default_factory=dict)
-
-    def publish(self, update: Update | Exception) -> None:
-        for queue in self.queues:
-            queue.put_nowait(update)
 
 
 class JobWatcher:
@@ -116,8 +81,7 @@ class JobWatcher:
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
-        self._jobs: dict[str, _Watched] = {}
-        self._subscribers = 0
+        self._subscriptions = Subscriptions(clock)
         self._task: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
         self._active = polling.ListCost()
@@ -126,8 +90,6 @@ class JobWatcher:
         # Of the tick that is under way: what went wrong, and whether anything was answered.
         self._error: Exception | None = None
         self._answered = False
-        self._trouble: Trouble | None = None
-        self._trouble_since = 0.0
 
     async def watch(self, job_name: str, interval: float) -> AsyncGenerator[Update, None]:
         """Yield each new state of a job until its end, and trouble with watching it, each once.
@@ -144,8 +106,16 @@ class JobWatcher:
         if self.closed:
             msg = "this watcher is closed"
             raise RuntimeError(msg)
-        queue: asyncio.Queue[Update | Exception] = asyncio.Queue()
-        self._subscribe(job_name, queue, interval)
+        # Only who wants to know sooner than all others wakes the loop up: a thousand jobs that come one after
+        # the other must not make it ask a thousand times.
+        soonest = self._nap is not None and interval < min(
+            self._subscriptions.intervals(), default=float("inf")
+        )
+        queue = self._subscriptions.add(job_name, interval)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"watch {self._calls.parent}")
+        elif soonest and self._nap:
+            self._nap.cancel()
         try:
             while True:
                 update = await queue.get()
@@ -156,42 +126,10 @@ class JobWatcher:
                     return
         finally:
             # Nothing is awaited here: the subscriber may have been cancelled.
-            self._unsubscribe(job_name, queue)
-
-    def _subscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception], interval: float) -> None:
-        custom_job_id = JobName.parse(job_name).custom_job_id
-        # Only who wants to know sooner than all others wakes the loop up: a thousand jobs that come one after
-        # the other must not make it ask a thousand times.
-        wake = self._nap is not None and interval < min(self._intervals(), default=float("inf"))
-        job = self._jobs.get(custom_job_id)
-        if job is None:
-            job = self._jobs[custom_job_id] = _Watched(custom_job_id, seen=self._clock(), name=job_name)
-        elif job.last:
-            queue.put_nowait(job.last)
-        job.queues[queue] = interval
-        self._subscribers += 1
-        if self._trouble:
-            queue.put_nowait(self._trouble)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"watch {self._calls.parent}")
-        elif wake and self._nap:
-            self._nap.cancel()
-
-    def _unsubscribe(self, job_name: str, queue: asyncio.Queue[Update | Exception]) -> None:
-        self._subscribers -= 1
-        custom_job_id = JobName.parse(job_name).custom_job_id
-        job = self._jobs.get(custom_job_id)
-        if job is not None:
-            job.queues.pop(queue, None)
-            if not job.queues:
-                del self._jobs[custom_job_id]
-        if not self._subscribers:
-            self.closed = True
-            if self._task:
+            self._subscriptions.remove(job_name, queue)
+            if not self._subscriptions.subscribers:
+                self.closed = True
                 self._task.cancel()
-
-    def _intervals(self) -> list[float]:
-        return [interval for job in self._jobs.values() for interval in job.queues.values()]
 
     async def _run(self) -> None:
         try:
@@ -199,10 +137,12 @@ class JobWatcher:
                 started, before = self._clock(), self._calls.requests
                 await self._tick_until_answered()
                 requests = self._calls.requests - before
-                every = polling.interval(self._intervals(), requests, self._budget.requests_per_minute)
+                every = polling.interval(
+                    self._subscriptions.intervals(), requests, self._budget.requests_per_minute
+                )
                 await self._rest(started + every - self._clock())
         except Exception as error:  # noqa: BLE001 - a fault of our own: all who wait must hear of it
-            self._publish(error)
+            self._subscriptions.publish(error)
         finally:
             self.closed = True
             await self._calls.close()
@@ -218,7 +158,7 @@ class JobWatcher:
                 try:
                     await self._tick()
                 finally:
-                    self._tell_trouble()
+                    self._subscriptions.tell_trouble(self._error)
 
     async def _rest(self, seconds: float) -> None:
         self._nap = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
@@ -228,29 +168,16 @@ class JobWatcher:
             self._nap.cancel()
             self._nap = None
 
-    def _tell_trouble(self) -> None:
-        if self._error and not self._trouble:
-            self._trouble = Trouble(errors.describe(self._error))
-            self._trouble_since = self._clock()
-            self._publish(self._trouble)
-        elif self._trouble and not self._error:
-            self._publish(Recovered(self._clock() - self._trouble_since))
-            self._trouble = None
-
-    def _publish(self, update: Update | Exception) -> None:
-        for job in self._jobs.values():
-            job.publish(update)
-
     async def _tick(self) -> None:
         started, before = self._clock(), self._calls.requests
         await self._open()
-        jobs = list(self._jobs.values())
+        jobs = self._subscriptions.jobs()
         listable = [job for job in jobs if job.listable]
         ask = jobs
         if self._active.worth(len(listable)):
             unlisted = [job for job in jobs if job.ask or not job.listable]
             ask = unlisted + await self._missing_in_lists(listable, started)
-        seconds = polling.interval(self._intervals(), 0, self._budget.requests_per_minute)
+        seconds = polling.interval(self._subscriptions.intervals(), 0, self._budget.requests_per_minute)
         room = polling.allowance(seconds, self._budget.requests_per_minute)
         unique = {job.custom_job_id: job for job in ask}
         spent = self._calls.requests - before
@@ -262,12 +189,12 @@ class JobWatcher:
         try:
             await self._calls.open()
         except Exception as error:
-            for job in list(self._jobs.values()):
+            for job in self._subscriptions.jobs():
                 self._refused(job, error)
             self._error = error
             raise _OutageError from error
 
-    async def _missing_in_lists(self, listable: Sequence[_Watched], started: float) -> list[_Watched]:
+    async def _missing_in_lists(self, listable: Sequence[WatchedJob], started: float) -> list[WatchedJob]:
         """Read the lists and return the jobs that have to be got."""
         # A list can also go on showing a job as active that has ended: one get a tick, of each in turn,
         # keeps it honest.
@@ -284,10 +211,12 @@ class JobWatcher:
             if errors.is_request_quota(error):
                 raise _OutageError from error
             return list(listable)
-        every = min(self._intervals(), default=0.0)
+        every = min(self._subscriptions.intervals(), default=0.0)
         return [check, *polling.overdue(silent, started, every)]
 
-    async def _read(self, filter_: str, wanted: Sequence[_Watched], cost: polling.ListCost) -> list[_Watched]:
+    async def _read(
+        self, filter_: str, wanted: Sequence[WatchedJob], cost: polling.ListCost
+    ) -> list[WatchedJob]:
         """Read a list until it showed all wanted jobs, or gets too dear; return the rest."""
         missing = {job.custom_job_id: job for job in wanted}
         token, pages, dear = "", 0, False
@@ -304,7 +233,7 @@ class JobWatcher:
         cost.set(len(wanted) if dear else pages)
         return list(missing.values())
 
-    async def _get_each(self, jobs: Sequence[_Watched]) -> None:
+    async def _get_each(self, jobs: Sequence[WatchedJob]) -> None:
         for first in range(0, len(jobs), GETS_AT_ONCE):
             some = jobs[first : first + GETS_AT_ONCE]
             errors_met = await asyncio.gather(*(self._get(job) for job in some))
@@ -313,7 +242,7 @@ class JobWatcher:
                 self._error = errors_met[0]
                 return
 
-    async def _get(self, job: _Watched) -> Exception | None:
+    async def _get(self, job: WatchedJob) -> Exception | None:
         """Get a job; return the error where there was no answer that passes for one."""
         job.asked = self._clock()
         try:
@@ -325,7 +254,7 @@ class JobWatcher:
         self._see(message, from_list=False)
         return None
 
-    def _refused(self, job: _Watched, error: Exception) -> Exception | None:
+    def _refused(self, job: WatchedJob, error: Exception) -> Exception | None:
         """Take in that a job could not be got; return the error unless it is an answer about the job."""
         if errors.is_not_found(error):
             self._answered = True
@@ -333,7 +262,7 @@ class JobWatcher:
             job.missed += 1
             job.ask = True
             if job.missed > 1:
-                self._finish(job, JobLostError(job.name))
+                self._subscriptions.finish(job, JobLostError(job.name))
             return None
         if errors.is_transient(error):
             return error
@@ -341,7 +270,7 @@ class JobWatcher:
         if job.refused_since is None:
             job.refused_since = now
         if now - job.refused_since >= self._patience:
-            self._finish(job, errors.api_error(f"Watching {job.name}", error))
+            self._subscriptions.finish(job, errors.api_error(f"Watching {job.name}", error))
         if errors.status_code(error) in _CREDENTIALS:
             # The connection may have been mended meanwhile: the next tick opens it anew.
             self._calls.reopen = True
@@ -350,7 +279,7 @@ class JobWatcher:
     def _see(self, message: Any, *, from_list: bool) -> str:
         """Take in what the API answered about a job, and return the job's id."""
         custom_job_id: str = message.name.rpartition("/")[2]
-        job = self._jobs.get(custom_job_id)
+        job = self._subscriptions.find(custom_job_id)
         if job is None:
             return custom_job_id
         job.seen = self._clock()
@@ -370,13 +299,7 @@ class JobWatcher:
         if job.last is None or job.last.state != state:
             job.last = protos.to_snapshot(message)
             if job.last.is_final:
-                self._finish(job, job.last)
+                self._subscriptions.finish(job, job.last)
             else:
                 job.publish(job.last)
         return custom_job_id
-
-    def _finish(self, job: _Watched, update: JobSnapshot | Exception) -> None:
-        self._jobs.pop(job.custom_job_id, None)
-        if self._trouble and isinstance(update, JobSnapshot):
-            job.publish(Recovered(self._clock() - self._trouble_since))
-        job.publish(update)

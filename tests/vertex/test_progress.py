@@ -10,13 +10,13 @@ import pytest
 
 from airflow_vertex_training.vertex import progress
 from airflow_vertex_training.vertex.states import JobSnapshot
-from airflow_vertex_training.vertex.watcher import Recovered, Trouble
+from airflow_vertex_training.vertex.subscriptions import Recovered, Trouble
 from tests.vertex.conftest import RUN_START
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from airflow_vertex_training.vertex.watcher import Update
+    from airflow_vertex_training.vertex.subscriptions import Update
 
 
 def after(seconds: float, state: str) -> JobSnapshot:

@@ -15,7 +15,8 @@ from google.auth.exceptions import RefreshError
 from airflow_vertex_training.vertex import connection, polling, states
 from airflow_vertex_training.vertex.exceptions import JobLostError, VertexApiError
 from airflow_vertex_training.vertex.states import JobSnapshot
-from airflow_vertex_training.vertex.watcher import JobWatcher, Recovered, Trouble, Update
+from airflow_vertex_training.vertex.subscriptions import Recovered, Trouble, Update
+from airflow_vertex_training.vertex.watcher import JobWatcher
 from tests.vertex.conftest import REGION
 
 if TYPE_CHECKING:
