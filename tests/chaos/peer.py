@@ -94,10 +94,11 @@ CASES = [
     *both("mark success", cases.mark, "success"),
     *(
         Case(
-            f"mark {verdict} between create and deferral",
-            functools.partial(cases.mark_before_deferral, verdict=verdict),
+            f"mark {verdict} {point}",
+            functools.partial(cases.mark_before_deferral, verdict=verdict, point=point),
         )
         for verdict in ("failed", "success")
+        for point in ("after create", "before deferral")
     ),
     *both("DAG run marked failed", cases.fail_run),
     *both("dagrun_timeout", cases.dagrun_timeout),
@@ -149,7 +150,7 @@ def main() -> None:
             run_all(chosen, airflow, emulator)
     for name, reason in NOT_RUN.items():
         say(f"{name}: not run, {reason}")
-    say(f"{len(chosen)} cases in {time.monotonic() - began:.0f} s")
+    say(f"{len(chosen)} cases in {time.monotonic() - began:.0f} s; logs are in {folder / 'home'}")
 
 
 def run_all(chosen: list[Case], airflow: AirflowInstallation, emulator: EmulatorProcess) -> None:

@@ -121,9 +121,9 @@ def mark(bench: Bench, verdict: str, *, deferrable: bool) -> None:
     bench.expect("CANCELLED")
 
 
-def mark_before_deferral(bench: Bench, verdict: str) -> None:
-    """Mark the task between the create call and the deferral."""
-    point = bench.point("after create")
+def mark_before_deferral(bench: Bench, verdict: str, point: str) -> None:
+    """Mark the task at a point between the create call and the deferral."""
+    point = bench.point(point)
     bench.start()
     bench.airflow.fault_points.reached(point, timeout=120)
     bench.airflow.api.mark_task(bench.task, verdict)
@@ -149,6 +149,7 @@ def execution_timeout(bench: Bench, *, deferrable: bool) -> None:
     """Let the task take longer than it may."""
     bench.start_watched(deferrable=deferrable, execution_timeout=timedelta(seconds=20))
     bench.expect("CANCELLED", seconds=20 + EFFECT_SECONDS)
+    bench.comes(lambda: bench.airflow.api.task_instance(bench.task)["state"] == "failed")
 
 
 def remove_task(bench: Bench, *, deferrable: bool) -> None:
