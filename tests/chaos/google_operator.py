@@ -14,14 +14,12 @@ from airflow.providers.google.cloud.triggers.vertex_ai import CustomJobTrigger
 from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 
 from tests.airflow_processes.fault_points import around, reach
+from tests.chaos.peer_bench import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow.triggers.base import TriggerEvent
-
-ENDPOINT_VARIABLE = "PEER_ENDPOINT"
-"""Environment variable of the Airflow processes: `host:port` of the emulator."""
 
 
 def _endpoint(*_: object, **__: object) -> str:

@@ -25,7 +25,7 @@ import trustme
 from airflow_vertex_training.emulator.process import launch
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos import peer_cases as cases
-from tests.chaos.peer_bench import Bench
+from tests.chaos.peer_bench import ENDPOINT_VARIABLE, Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = 8
 OPERATOR = "tests.chaos.google_operator"
-ENDPOINT_VARIABLE = "PEER_ENDPOINT"
 INSTANT = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
 
 
@@ -94,11 +93,10 @@ CASES = [
     *both("mark success", cases.mark, "success"),
     *(
         Case(
-            f"mark {verdict} {point}",
-            functools.partial(cases.mark_before_deferral, verdict=verdict, point=point),
+            f"mark {verdict} between create and deferral",
+            functools.partial(cases.mark_before_deferral, verdict=verdict),
         )
         for verdict in ("failed", "success")
-        for point in ("after create", "before deferral")
     ),
     *both("DAG run marked failed", cases.fail_run),
     *both("dagrun_timeout", cases.dagrun_timeout),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from airflow_vertex_training.emulator.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
 
+ENDPOINT_VARIABLE = "PEER_ENDPOINT"
+"""Environment variable of the Airflow processes: `host:port` of the emulator."""
+
 EFFECT_SECONDS = 20.0
 """How long what has to come may take: a job's cancel should come within 15 s."""
 
@@ -161,9 +164,9 @@ class Bench:
             return True
         return False
 
-    def expect(self, *states: str, seconds: float = EFFECT_SECONDS) -> bool:
-        """Tell whether the case's jobs get to be so many and in such states in their time."""
-        return self.comes(lambda: self.states() == states, seconds)
+    def expect(self, *states: str, seconds: float = EFFECT_SECONDS) -> None:
+        """Give the case's jobs the time to get to be so many and in such states."""
+        self.comes(lambda: self.states() == states, seconds)
 
     def let_jobs_end(self) -> None:
         """Release the jobs that run `until_released`, and wait for the end of the DAG run."""
@@ -200,7 +203,11 @@ class Bench:
             seen = self.airflow.api.task_instances(self.name, self.task.run_id)
         except httpx.HTTPStatusError:
             seen = []
-        logs = "".join(self._logs(one["map_index"], one["try_number"]) for one in seen)
+        logs = "".join(
+            self._log(self.mapped(one["map_index"]), number)
+            for one in seen
+            for number in range(1, one["try_number"] + 1)
+        )
         named = sum(job["name"].rpartition("/")[2] in logs for job in jobs)
         tasks = counted(f"{one['state']} in try {one['try_number']}" for one in seen)
         return f"jobs: {counted(self.states())}; task: {tasks}; {named} of {len(jobs)} jobs named in its log"
@@ -211,9 +218,12 @@ class Bench:
             self.emulator.control.clear_faults(self.name)
             self.airflow.api.mark_run(self.name, self.task.run_id, "failed")
 
-    def _logs(self, map_index: int, tries: int) -> str:
-        task = self.mapped(map_index)
-        return "".join(self.airflow.api.task_log(task, number) for number in range(1, tries + 1))
+    def _log(self, task: TaskKey, try_number: int) -> str:
+        """Return the log of a try, nothing where Airflow has none."""
+        try:
+            return self.airflow.api.task_log(task, try_number)
+        except httpx.HTTPStatusError:
+            return ""
 
 
 def counted(names: Any) -> str:

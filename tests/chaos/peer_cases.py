@@ -13,6 +13,12 @@ from tests.chaos.peer_bench import ANOTHER_TASK, EFFECT_SECONDS, RUNNING, Bench
 
 SUCCEED = ["python", "-c", "print('trained')"]
 FAIL = ["python", "-c", "raise SystemExit(1)"]
+
+# What a deferred task waits for takes some seconds: one that resumes just after its deferral can be failed by
+# Airflow's scheduler, whatever its job did.
+SUCCEED_LATER = ["python", "-c", "import time; time.sleep(10)"]
+FAIL_LATER = ["python", "-c", "import time; time.sleep(10); raise SystemExit(1)"]
+
 MANY = 20
 
 
@@ -31,7 +37,7 @@ def killed_worker(bench: Bench, point: str) -> None:
 def killed_worker_of_a_finished_job(bench: Bench) -> None:
     """SIGKILL the worker after its job has succeeded; the retry runs."""
     point = bench.point("before deferral")
-    bench.start(command=SUCCEED, retries=1)
+    bench.start(command=SUCCEED_LATER, retries=1)
     bench.airflow.fault_points.reached(point, timeout=120)
     bench.expect("SUCCEEDED")
     bench.airflow.kill_task(bench.task)
@@ -47,7 +53,7 @@ def lost_machine(bench: Bench) -> None:
 
 def retry_after_failure(bench: Bench) -> None:
     """Let the job fail; the retry runs."""
-    bench.start(command=FAIL, retries=1)
+    bench.start(command=FAIL_LATER, retries=1)
     bench.wait_for_task("failed", try_number=2)
 
 
@@ -121,9 +127,9 @@ def mark(bench: Bench, verdict: str, *, deferrable: bool) -> None:
     bench.expect("CANCELLED")
 
 
-def mark_before_deferral(bench: Bench, verdict: str, point: str) -> None:
-    """Mark the task at a point between the create call and the deferral."""
-    point = bench.point(point)
+def mark_before_deferral(bench: Bench, verdict: str) -> None:
+    """Mark the task between the create call and the deferral."""
+    point = bench.point("after create")
     bench.start()
     bench.airflow.fault_points.reached(point, timeout=120)
     bench.airflow.api.mark_task(bench.task, verdict)
