@@ -22,7 +22,7 @@ from tests.airflow_processes.database import create_database, never_reuse_trigge
 from tests.airflow_processes.processes import AirflowProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -40,6 +40,7 @@ def airflow_installation(
     *,
     environment: Mapping[str, str] | None = None,
     more_settings: settings.Settings | None = None,
+    preload: Sequence[str] = (),
     python: str = sys.executable,
 ) -> Iterator[AirflowInstallation]:
     """Run a healthy Airflow for the length of a block; end all its processes after it, whatever happened.
@@ -48,6 +49,8 @@ def airflow_installation(
         home: Its AIRFLOW_HOME; must not exist yet. It stays, with all logs.
         environment: Further environment of all processes, such as VERTEX_AI_EMULATOR_HOST or AIRFLOW_CONN_...
         more_settings: Goes over `settings.quick_settings`.
+        preload: Modules that each process imports when it starts. Tasks, triggers and DAG files run in forks
+            of these processes and find them loaded.
         python: The Python that has the Airflow to run.
 
     Yields:
@@ -66,7 +69,7 @@ def airflow_installation(
     try:
         port = _free_port()
         quick = settings.quick_settings(home, database.url, port)
-        settings.write_home(home, settings.merged(quick, more_settings or {}))
+        settings.write_home(home, settings.merged(quick, more_settings or {}), preload)
         fault_folder = {fault_points.FOLDER_VARIABLE: str(home / "fault_points")}
         variables = settings.process_environment(home, REPOSITORY, fault_folder | dict(environment or {}))
         with contextlib.closing(

@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Settings = dict[str, dict[str, str]]
@@ -88,11 +88,18 @@ def merged(settings: Settings, more: Settings) -> Settings:
     return {section: settings.get(section, {}) | more.get(section, {}) for section in {**settings, **more}}
 
 
-def write_home(home: Path, settings: Settings) -> None:
-    """Make an AIRFLOW_HOME: an empty DAG folder, airflow.cfg, and Airflow's hook for local settings."""
+def write_home(home: Path, settings: Settings, preload: Sequence[str] = ()) -> None:
+    """Make an AIRFLOW_HOME: an empty DAG folder, airflow.cfg, and Airflow's hook for local settings.
+
+    Args:
+        home: The folder.
+        settings: What airflow.cfg says.
+        preload: Modules that each process imports when it starts.
+    """
     (home / "dags").mkdir(parents=True)
     (home / "config").mkdir()
-    (home / "config" / "airflow_local_settings.py").write_text(LOCAL_SETTINGS)
+    imports = "".join(f"import {module}\n" for module in preload)
+    (home / "config" / "airflow_local_settings.py").write_text(LOCAL_SETTINGS + imports)
     # Without a file of that name each of the processes would write one of its own, with secrets of its own.
     config = configparser.RawConfigParser()
     config.read_dict(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.airflow_processes import database, reaper
+from tests.airflow_processes import database, reaper, settings
 from tests.airflow_processes.waiting import NotReachableError, wait_for
 
 
@@ -54,6 +54,14 @@ def test_the_reaper_ends_what_carries_the_home(tmp_path):
         )
         assert ours.wait() != 0
         assert not_ours.poll() is None
+
+
+def test_preloaded_modules_come_with_airflow(tmp_path):
+    """A process of an installation has imported what is to be preloaded when it has imported Airflow."""
+    settings.write_home(tmp_path / "home", {}, ["colorsys"])
+    program = "import sys, airflow; sys.exit('colorsys' not in sys.modules)"
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "home")}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
 
 
 def test_sqlite_gives_no_trigger_id_twice(tmp_path):
