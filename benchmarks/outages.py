@@ -18,12 +18,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.waiting import PROJECT, REGION, TlsFiles, WaitingProcess, tls_emulator, tls_files
+from benchmarks.waiting import PROJECT, REGION, WaitingProcess, tls_emulator, tls_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_vertex_training.emulator.process import EmulatorProcess
+    from tests.tls import TlsFiles
 
 EVER = {"times": None}
 FAULTS: dict[str, list[dict[str, Any]]] = {

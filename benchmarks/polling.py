@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.waiting import PROJECT, REGION, SIDES, WaitingProcess, tls_emulator, tls_files
 
 if TYPE_CHECKING:
-    from benchmarks.waiting import TlsFiles
+    from tests.tls import TlsFiles
 
 COLUMNS = (
     ("side", 16),

@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import trustme
+from tests.tls import make_tls_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,32 +26,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_vertex_training.emulator.process import EmulatorProcess
+    from tests.tls import TlsFiles
 
 REGION = "us-central1"
 PROJECT = "benchmark"
 SIDES = {"this package": "ours", "Google provider": "google"}
 
 
-class TlsFiles(NamedTuple):
-    """A private certificate authority, and what it signed for `localhost`."""
-
-    ca: Path
-    cert: Path
-    key: Path
-
-
 @contextlib.contextmanager
 def tls_files() -> Iterator[TlsFiles]:
     """Make a certificate authority and a server's certificate, for the length of a block."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = TlsFiles(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-        authority = trustme.CA()
-        server = authority.issue_cert("localhost")
-        authority.cert_pem.write_to_path(files.ca)
-        server.cert_chain_pems[0].write_to_path(files.cert)
-        server.private_key_pem.write_to_path(files.key)
-        yield files
+    with tempfile.TemporaryDirectory() as folder:
+        yield make_tls_files(Path(folder))
 
 
 @contextlib.contextmanager
@@ -59,10 +45,7 @@ def tls_emulator(tls: TlsFiles) -> Iterator[EmulatorProcess]:
     """Run an emulator behind TLS for the length of a block."""
     from airflow_vertex_training.emulator.process import launch
 
-    files = ("--tls-cert", str(tls.cert), "--tls-key", str(tls.key))
-    with launch(
-        "--host", "localhost", "--queue-seconds", "0", "--provision-seconds", "0", *files
-    ) as emulator:
+    with launch(*tls.emulator_arguments, "--queue-seconds", "0", "--provision-seconds", "0") as emulator:
         yield emulator
 
 

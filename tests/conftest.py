@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 from hypothesis import HealthCheck, settings
 
 from airflow_vertex_training.emulator.process import EmulatorProcess, launch
 from tests.airflow_processes.fixtures import airflow, running_airflow
+from tests.tls import make_tls_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from tests.tls import TlsFiles
 
 __all__ = ["airflow", "airflow_environment", "running_airflow"]
 
@@ -50,35 +50,15 @@ def project() -> str:
     return f"project-{uuid.uuid4().hex[:12]}"
 
 
-@dataclass(frozen=True)
-class TlsFiles:
-    """A private certificate authority, and what it signed for `localhost`."""
-
-    ca: Path
-    cert: Path
-    key: Path
-
-
 @pytest.fixture(scope="session")
 def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
-    """PEM files of a certificate authority made for this session.
-
-    grpc reads the CA's path, `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`, once in a process: set it for a subprocess.
-    """
-    folder = tmp_path_factory.mktemp("tls")
-    files = TlsFiles(ca=folder / "ca.pem", cert=folder / "server.pem", key=folder / "server.key")
-    authority = trustme.CA()
-    server = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(files.ca)
-    server.cert_chain_pems[0].write_to_path(files.cert)
-    server.private_key_pem.write_to_path(files.key)
-    return files
+    """PEM files of a certificate authority made for this session."""
+    return make_tls_files(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
 def tls_emulator(tls_files: TlsFiles) -> Iterator[EmulatorProcess]:
     """As `emulator`, behind TLS: a client reaches it as `localhost` only, and has to trust `tls_files.ca`."""
     arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
-    tls = ("--host", "localhost", "--tls-cert", str(tls_files.cert), "--tls-key", str(tls_files.key))
-    with launch(*arguments, *tls) as running:
+    with launch(*arguments, *tls_files.emulator_arguments) as running:
         yield running

@@ -35,7 +35,7 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("airflow")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_digits(emulator_with_image: EmulatorProcess, airflow_home: Path, tmp_path: Path) -> None:
     """The job of the DAG writes a model that reads digits which it was not trained on."""
     log = demo.run_dag("digits", emulator_with_image.address, tmp_path, airflow_home)
@@ -49,7 +49,7 @@ def test_digits(emulator_with_image: EmulatorProcess, airflow_home: Path, tmp_pa
     assert f"{job['name']} ended as JOB_STATE_SUCCEEDED, accuracy" in log
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_digits_sweep(emulator_with_image: EmulatorProcess, airflow_home: Path, tmp_path: Path) -> None:
     """Each mapped task trains a model of its own, and the best of them is picked."""
     log = demo.run_dag("digits_sweep", emulator_with_image.address, tmp_path, airflow_home)

@@ -20,12 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import trustme
-
 from airflow_vertex_training.emulator.process import launch
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos import peer_cases as cases
 from tests.chaos.peer_bench import ENDPOINT_VARIABLE, Bench
+from tests.tls import make_tls_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,13 +127,12 @@ def main() -> None:
     chosen = [case for case in CASES if only in case.name]
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp())
-    tls = ("--tls-cert", str(folder / "server.pem"), "--tls-key", str(folder / "server.key"))
-    make_tls_files(folder)
+    tls = make_tls_files(folder)
     say(f"Google provider {version('apache-airflow-providers-google')}, Airflow {version('apache-airflow')}")
-    with launch("--host", "localhost", *tls, *INSTANT) as emulator:
+    with launch(*tls.emulator_arguments, *INSTANT) as emulator:
         environment = {
             ENDPOINT_VARIABLE: emulator.address,
-            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(folder / "ca.pem"),
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tls.ca),
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(
                 {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}}
             ),
@@ -184,15 +182,6 @@ def run_one(case: Case, bench: Bench) -> str:
 def say(line: str) -> None:
     """Print a line at once."""
     print(line, flush=True)  # noqa: T201  a program
-
-
-def make_tls_files(folder: Path) -> None:
-    """Write a certificate authority and what it signed for localhost."""
-    authority = trustme.CA()
-    server = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    server.cert_chain_pems[0].write_to_path(folder / "server.pem")
-    server.private_key_pem.write_to_path(folder / "server.key")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.process import EmulatorProcess
-    from tests.conftest import TlsFiles
+    from tests.tls import TlsFiles
 
 PROGRAM = Path(__file__).with_name("token_program.py")
 
