@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import textwrap
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -179,11 +180,11 @@ def measure_mapped(training: Trainings) -> None:
     )
     spent = time.monotonic() - started
     jobs = [job for job in control.jobs(PROJECT) if job["labels"]["airflow_run_id"] == "mapped"]
-    tasks = {job["labels"]["airflow_map_index"] for job in jobs}
-    answers = control.requests(PROJECT)["CreateCustomJob"]
+    tasks = {job["labels"]["airflow_map_index"] for job in jobs if job["state"] == "JOB_STATE_RUNNING"}
     print(  # noqa: T201  a program
-        f"{MAPPED} mapped tasks under a quota of {SUBMISSIONS} submissions a minute: {len(jobs)} jobs of "
-        f"{len(tasks)} tasks after {spent:.0f} s; create calls by answer: {answers}"
+        f"{MAPPED} mapped tasks under a quota of {SUBMISSIONS} submissions a minute, after {spent:.0f} s: "
+        f"jobs by state: {Counter(job['state'] for job in jobs)}, the running ones of {len(tasks)} tasks; "
+        f"create calls by answer: {control.requests(PROJECT)['CreateCustomJob']}"
     )
     training.airflow.api.mark_run("measured", "mapped", "failed")
 
