@@ -13,7 +13,7 @@ from airflow.providers.google.cloud.operators.vertex_ai.custom_job import Create
 from airflow.providers.google.cloud.triggers.vertex_ai import CustomJobTrigger
 from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 
-from tests.airflow_processes.fault_points import around, reach
+from tests.airflow_processes.fault_points import around, reach, reach_async
 from tests.chaos.peer_bench import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ setattr(CustomJobHook, "_get_api_endpoint", _endpoint)  # noqa: B010  mypy takes
 
 
 class CrashingTrigger(CustomJobTrigger):
-    """Raises at once."""
+    """Raises when a case lets it go on."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return this class's path and the trigger's arguments."""
@@ -39,6 +39,8 @@ class CrashingTrigger(CustomJobTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Crash."""
+        assert self.task_instance is not None
+        await reach_async(f"in the trigger {self.task_instance.dag_id}")
         if self.custom_job_id:
             msg = "the trigger crashed"
             raise RuntimeError(msg)

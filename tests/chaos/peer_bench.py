@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import textwrap
 from dataclasses import dataclass
 from datetime import timedelta
@@ -64,11 +65,13 @@ class Bench:
         airflow: Shared by all cases.
         emulator: Shared by all cases; its table of jobs is the judge.
         name: Names the case's DAG and its project, and is in the names of its fault points.
+        kills: How often the case has killed a worker.
     """
 
     airflow: AirflowInstallation
     emulator: EmulatorProcess
     name: str
+    kills: int = 0
 
     @property
     def task(self) -> TaskKey:
@@ -84,6 +87,9 @@ class Bench:
         """The command of a job that succeeds after `let_jobs_end`."""
         wait = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.2)"
         return ["python", "-c", wait, str(self._released)]
+
+    def _scheduler_log(self) -> str:
+        return self.airflow.scheduler.log_file.read_text(errors="replace")
 
     @property
     def _released(self) -> Path:
@@ -164,6 +170,16 @@ class Bench:
             return True
         return False
 
+    def wait_for_handled_deferral(self) -> None:
+        """Wait until the scheduler knows that the worker of the deferred task has come to its end."""
+        said = rf"Received executor event with state success .*dag_id='{self.name}'"
+        self.airflow.wait_for("the deferral to be handled", lambda: re.search(said, self._scheduler_log()))
+
+    def kill_worker(self, *, with_supervisor: bool = False) -> None:
+        """SIGKILL the process that runs the task, see `AirflowInstallation.kill_task`."""
+        self.kills += 1
+        self.airflow.kill_task(self.task, with_supervisor=with_supervisor)
+
     def expect(self, *states: str, seconds: float = EFFECT_SECONDS) -> None:
         """Give the case's jobs the time to get to be so many and in such states."""
         self.comes(lambda: self.states() == states, seconds)
@@ -203,27 +219,27 @@ class Bench:
             seen = self.airflow.api.task_instances(self.name, self.task.run_id)
         except httpx.HTTPStatusError:
             seen = []
-        logs = "".join(
-            self._log(self.mapped(one["map_index"]), number)
-            for one in seen
-            for number in range(1, one["try_number"] + 1)
-        )
+        # The files, not the API: it has none of a try that Airflow did not write down, or of a deleted DAG.
+        folder = self.airflow.home / "logs" / f"dag_id={self.name}"
+        logs = "".join(file.read_text() for file in folder.rglob("*.log"))
         named = sum(job["name"].rpartition("/")[2] in logs for job in jobs)
         tasks = counted(f"{one['state']} in try {one['try_number']}" for one in seen)
         return f"jobs: {counted(self.states())}; task: {tasks}; {named} of {len(jobs)} jobs named in its log"
+
+    def spoiled(self) -> bool:
+        """Tell whether Airflow's scheduler failed the task as it resumed: then the case never took place.
+
+        A task that resumes within seconds of its deferral can meet that. The scheduler says the same, once,
+        of a worker that was killed.
+        """
+        said = rf"TaskInstance: {self.name}\.train run .*finished with state success, but"
+        return len(re.findall(said, self._scheduler_log())) > self.kills
 
     def end(self) -> None:
         """Give the case's worker slots back, whatever state it is in."""
         with contextlib.suppress(httpx.HTTPStatusError, NotReachableError):
             self.emulator.control.clear_faults(self.name)
             self.airflow.api.mark_run(self.name, self.task.run_id, "failed")
-
-    def _log(self, task: TaskKey, try_number: int) -> str:
-        """Return the log of a try, nothing where Airflow has none."""
-        try:
-            return self.airflow.api.task_log(task, try_number)
-        except httpx.HTTPStatusError:
-            return ""
 
 
 def counted(names: Any) -> str:

@@ -30,7 +30,7 @@ def killed_worker(bench: Bench, point: str) -> None:
     point = bench.point(point)
     bench.start(retries=1)
     bench.airflow.fault_points.reached(point, timeout=120)
-    bench.airflow.kill_task(bench.task)
+    bench.kill_worker()
     bench.wait_until_watched(try_number=2)
 
 
@@ -40,14 +40,14 @@ def killed_worker_of_a_finished_job(bench: Bench) -> None:
     bench.start(command=SUCCEED_LATER, retries=1)
     bench.airflow.fault_points.reached(point, timeout=120)
     bench.expect("SUCCEEDED")
-    bench.airflow.kill_task(bench.task)
+    bench.kill_worker()
     bench.wait_for_task("success", "failed", try_number=2)
 
 
 def lost_machine(bench: Bench) -> None:
     """SIGKILL the worker and its supervisor while it waits; the retry runs."""
     bench.start_watched(deferrable=False, retries=1)
-    bench.airflow.kill_task(bench.task, with_supervisor=True)
+    bench.kill_worker(with_supervisor=True)
     bench.wait_until_watched("running", try_number=2)
 
 
@@ -59,7 +59,12 @@ def retry_after_failure(bench: Bench) -> None:
 
 def broken_trigger(bench: Bench, kind: str, *, retries: int) -> None:
     """Let the first try's trigger crash, or be one that can't be loaded."""
+    point = bench.point("in the trigger")
     bench.start(first_trigger=kind, retries=retries)
+    if kind == "crashing":
+        bench.airflow.fault_points.reached(point, timeout=120)
+        bench.wait_for_handled_deferral()
+        bench.airflow.fault_points.release(point)
     if retries:
         bench.wait_until_watched(try_number=2)
     else:
