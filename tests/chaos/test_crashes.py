@@ -53,7 +53,7 @@ def test_a_killed_worker_makes_no_second_job(
 
 def test_a_retry_after_a_failed_job_runs_a_new_one(airflow: AirflowInstallation, training: Trainings) -> None:
     """A job that failed is not adopted: the retry trains again."""
-    task = training.start(command=["python", "-c", "raise SystemExit(1)"], retries=1)
+    task = training.start(deferrable=False, command=["python", "-c", "raise SystemExit(1)"], retries=1)
     airflow.wait_for_task(task, "failed", try_number=2)
     assert training.states(task) == ["FAILED", "FAILED"]
 
