@@ -52,3 +52,10 @@ def test_make_targets_exist(document: Path) -> None:
     targets = re.findall(r"^([a-z][\w.\- ]*):", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
     known = {target for line in targets for target in line.split()}
     assert set(re.findall(r"`make ([\w.\-]+)", document.read_text())) <= known
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    """A test that a document names as its proof is there."""
+    for file, name in re.findall(r"`(\w+/test_\w+\.py)::(\w+)", document.read_text()):
+        assert f"def {name}(" in (PROJECT / "tests" / file).read_text(), name
