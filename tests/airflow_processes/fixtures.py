@@ -15,9 +15,6 @@ from tests.airflow_processes.installation import AirflowInstallation, airflow_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Google's client library takes each task some five seconds to import, if no process above has it.
-PRELOADED = ("airflow_vertex_training.hooks", "airflow_vertex_training.vertex.submission")
-
 
 @pytest.fixture(scope="session")
 def running_airflow(
@@ -25,7 +22,8 @@ def running_airflow(
 ) -> Iterator[AirflowInstallation]:
     """The Airflow of this test session, started by the first test that asks for it."""
     home = tmp_path_factory.mktemp("airflow") / "home"
-    with airflow_installation(home, environment=airflow_environment, preload=PRELOADED) as installation:
+    preload = ["tests.airflow_processes.client_library"]
+    with airflow_installation(home, environment=airflow_environment, preload=preload) as installation:
         yield installation
 
 
