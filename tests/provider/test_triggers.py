@@ -38,7 +38,7 @@ class TaskInstance:
 def trigger_for(name: str, *, map_index: int = -1, **changes: Any) -> VertexJobTrigger:
     """Return a trigger as a triggerer has it."""
     trigger = VertexJobTrigger(job_name=name, **{"poll_interval": 0.05, **changes})
-    trigger._task_instance = TaskInstance(map_index=map_index)
+    trigger.task_instance = TaskInstance(map_index=map_index)  # type: ignore[assignment]  # as far as it counts
     return trigger
 
 
