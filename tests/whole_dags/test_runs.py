@@ -107,7 +107,7 @@ def connection(**extra: str) -> str:
     return json.dumps({"conn_type": "vertex_training", "extra": {"is_anonymous": True, **extra}})
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("dag_id", ["deferred", "waiting_in_the_worker", "over_tls"])
 def test_success(runs: Runs, dag_id: str) -> None:
     """Deferred, waiting in the worker, or over TLS to a private endpoint: one job, run to its end."""
@@ -123,7 +123,7 @@ def test_success(runs: Runs, dag_id: str) -> None:
     assert url.endswith(f"/training/{job['name'].rsplit('/')[-1]}/cpu?project={PROJECT}")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_log_is_complete_and_quiet(runs: Runs) -> None:
     """The task log tells what is submitted, the job's name, where to see it, and how it ended, each once."""
     log = runs.logs["deferred"]
@@ -137,7 +137,7 @@ def test_log_is_complete_and_quiet(runs: Runs) -> None:
         assert log.count(line) == 1, line
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_every_setting_reaches_the_server(runs: Runs) -> None:
     """Each argument, rendered, is in the job that the server got."""
     job = as_google_reads_it(runs.emulator, runs.job("every_setting")["name"])
@@ -158,7 +158,7 @@ def test_every_setting_reaches_the_server(runs: Runs) -> None:
     assert job["displayName"].startswith("digits 2-")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_labels(runs: Runs) -> None:
     """A job carries what finds it again, the user's labels made legal, and the connection's."""
     labels = runs.job("every_setting")["labels"]
@@ -174,7 +174,7 @@ def test_labels(runs: Runs) -> None:
     assert runs.job("over_tls")["labels"]["cost-center"] == "r_d"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_environment(runs: Runs) -> None:
     """The job's environment has Airflow's context, under the user's own values."""
     job = runs.job("every_setting")
@@ -185,7 +185,7 @@ def test_environment(runs: Runs) -> None:
     assert environment["AIRFLOW_CTX_TASK_ID"] == "mine"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("dag_id", ["failing", "failing_in_the_worker"])
 def test_a_failed_job_fails_the_task_in_vertex_words(runs: Runs, dag_id: str) -> None:
     """The task fails with the job's own error message and code, and the job's name."""
@@ -196,7 +196,7 @@ def test_a_failed_job_fails_the_task_in_vertex_words(runs: Runs, dag_id: str) ->
     assert "(error code 3)" in log
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("dag_id", "message"),
     [
