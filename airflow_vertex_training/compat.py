@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -25,6 +27,7 @@ __all__ = [
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "airflow_variables",
+    "cancel_may_be_a_kill",
     "config",
     "masked",
     "task_state",
@@ -32,6 +35,26 @@ __all__ = [
 
 TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether the triggerer tells a trigger that its task was killed: from Airflow 3.3."""
+
+
+def cancel_may_be_a_kill() -> bool:
+    """Whether a trigger that is cancelled now may have to do what ``on_kill`` does on newer Airflows.
+
+    Before Airflow 3.3 a kill is a cancel and no more. So is the end of a triggerer, which kills no task: what
+    its triggers ask then is not answered any more, and on 3.2 keeps the process from ending.
+    """
+    return not TRIGGERER_CALLS_ON_KILL and not _triggerer_has_ended()
+
+
+def _triggerer_has_ended() -> bool:
+    """Whether this event loop was a triggerer's, and that is over."""
+    runner = getattr(sys.modules.get("airflow.jobs.triggerer_job_runner"), "TriggerRunner", None)
+    main = getattr(runner, "arun", None)
+    if main is None:
+        # No triggerer, or one that is not as it was: where in doubt, ask.
+        return False
+    running = (getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks())
+    return main.__code__ not in running
 
 
 def config(option: str, default: str) -> str:

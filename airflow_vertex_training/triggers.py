@@ -78,7 +78,7 @@ class VertexJobTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             # Nothing is awaited here: that could keep Airflow from calling on_kill.
-            if not compat.TRIGGERER_CALLS_ON_KILL:
+            if compat.cancel_may_be_a_kill():
                 self._start_ending()
             raise
         yield event

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,13 @@ __all__ = ["airflow", "airflow_environment", "running_airflow"]
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take deprecations for no errors in the Airflows before 3.3, which are behind their own dependencies."""
+    if metadata.version("apache-airflow-core") < "3.3":
+        for category in ("DeprecationWarning", "FutureWarning"):
+            config.addinivalue_line("filterwarnings", f"ignore::{category}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -73,7 +73,8 @@ def task_instance(operator: Any, **changes: Any) -> Any:
         state=DagRunState.RUNNING,
         conf=changes.pop("conf", None),
         consumed_asset_events=[],
-        partition_key=None,
+        # Airflow 3.1 does not know it, 3.3 does not do without.
+        **({"partition_key": None} if "partition_key" in DagRun.model_fields else {}),
     )
     max_tries = changes.pop("max_tries", operator.retries or 0)
     try_number = changes.pop("try_number", 1)

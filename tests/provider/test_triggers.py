@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.triggers import VertexJobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from airflow_vertex_training.emulator.process import EmulatorProcess
 
@@ -38,7 +39,7 @@ class TaskInstance:
 def trigger_for(name: str, *, map_index: int = -1, **changes: Any) -> VertexJobTrigger:
     """Return a trigger as a triggerer has it."""
     trigger = VertexJobTrigger(job_name=name, **{"poll_interval": 0.05, **changes})
-    trigger._task_instance = TaskInstance(map_index=map_index)
+    trigger.task_instance = TaskInstance(map_index=map_index)  # type: ignore[assignment]  # as far as it counts
     return trigger
 
 
@@ -294,12 +295,55 @@ async def test_cancelled_run_ends_at_once_and_keeps_the_message(on_emulator, pro
     assert "CancelCustomJob" not in on_emulator.control.requests(project)
 
 
+async def test_a_cancel_leaves_a_question_to_airflow_alone(run_job, supervisor, monkeypatch):
+    """A trigger cancelled while it looks its connection up lets Airflow answer: 3.1 would die otherwise."""
+    asked, let_go, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    send = supervisor.send
+
+    async def answer(msg: Any) -> Any:
+        asked.set()
+        await let_go.wait()
+        answered.set()
+        return send(msg)
+
+    def ask(msg: Any) -> Any:
+        return async_to_sync(answer)(msg) if type(msg).__name__ == "GetConnection" else send(msg)
+
+    monkeypatch.setattr(supervisor, "send", ask)
+    supervisor.state = "deferred"  # so that nothing else asks for the connection
+    trigger = trigger_for(run_job())
+    running = asyncio.create_task(first_event(trigger))
+    await asked.wait()
+    running.cancel(KILLED)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    let_go.set()
+
+    await answered.wait()
+    await gone(trigger)
+
+
+@pytest.fixture
+async def triggerer(monkeypatch) -> AsyncIterator[asyncio.Task[None]]:
+    """The main task of a triggerer without on_kill, which runs on this event loop but does nothing."""
+    from airflow.jobs.triggerer_job_runner import TriggerRunner
+
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(compat, "TRIGGERER_CALLS_ON_KILL", False)
+    runner = TriggerRunner()
+    monkeypatch.setattr(runner, "init_comms", for_ever)
+    main = asyncio.create_task(runner.arun())
+    yield main
+    main.cancel()
+
+
 @pytest.mark.parametrize(("state", "end"), [("failed", "JOB_STATE_CANCELLED"), ("deferred", None)])
 async def test_without_on_kill_a_cancelled_run_ends_the_job(
-    on_emulator, project, run_job, supervisor, monkeypatch, state, end
+    on_emulator, project, run_job, supervisor, triggerer, state, end
 ):
     """Before Airflow 3.3 a cancelled run is all that tells of a kill: it asks the same question."""
-    monkeypatch.setattr(compat, "TRIGGERER_CALLS_ON_KILL", False)
     name = run_job()
     supervisor.state = state
     trigger = trigger_for(name)
@@ -310,3 +354,21 @@ async def test_without_on_kill_a_cancelled_run_ends_the_job(
     if end:
         assert on_emulator.control.wait_job(name)["state"] == end
     assert ("CancelCustomJob" in on_emulator.control.requests(project)) is bool(end)
+
+
+async def test_without_on_kill_the_end_of_the_triggerer_asks_nothing(
+    on_emulator, project, run_job, supervisor, triggerer
+):
+    """A triggerer that stops cancels its triggers last: that kills no task, and no trigger asks about it."""
+    supervisor.state = "failed"
+    trigger = trigger_for(run_job())
+
+    async def when() -> None:
+        await watched(on_emulator, project)
+        triggerer.cancel()
+        await asyncio.wait({triggerer})
+
+    await cancelled(trigger, when)
+    await gone(trigger)
+
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
