@@ -41,7 +41,7 @@ def cancel_may_be_a_kill() -> bool:
     """Whether a trigger that is cancelled now may have to do what ``on_kill`` does on newer Airflows.
 
     Before Airflow 3.3 a kill is a cancel and no more. So is the end of a triggerer, which kills no task: what
-    its triggers ask then is not answered any more, and on 3.2 keeps the process from ending.
+    its triggers ask then is not answered any more, and on 3.2 can delay the end.
     """
     return not TRIGGERER_CALLS_ON_KILL and not _triggerer_has_ended()
 
