@@ -7,8 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv brings a list of certificate authorities; the machine's own, where there is one, may know more of them.
 UV_FLAGS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
-# What a process starts for many tests, such as a whole Airflow, it starts once (see tests/conftest.py).
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
+# A file's tests stay together: what they share, such as a whole Airflow, is started once in each process.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 # Whatever imports Airflow makes it write its settings somewhere: not into the user's own ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.venv/airflow
 
