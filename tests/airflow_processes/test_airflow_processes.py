@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import textwrap
@@ -77,12 +78,11 @@ def test_a_run_succeeds_and_shows_what_it_did(airflow):
 
 def test_nothing_listens_to_other_machines(airflow):
     """Every listening socket of every process is bound to 127.0.0.1."""
-    listening = [
-        connection.laddr
-        for process in processes_of(str(airflow.home))
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for process in processes_of(str(airflow.home)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # its task has just ended
+            connections = process.net_connections("inet")
+            listening += [each.laddr for each in connections if each.status == psutil.CONN_LISTEN]
     assert listening
     assert {address.ip for address in listening} == {"127.0.0.1"}
 
