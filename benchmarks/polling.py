@@ -81,15 +81,15 @@ def cells(
     total = sum(sum(outcomes.values()) for outcomes in counts.values())
     refused = sum(outcomes.get("RESOURCE_EXHAUSTED", 0) for outcomes in counts.values())
     seen = {name: at for name, (status, _, at) in result["told"].items() if status == "success"}
-    late = sorted(at - ended[name] for name, at in seen.items()) or [0.0]
+    late = sorted(at - ended[name] for name, at in seen.items())
     return [
         f"{total / result['seconds'] * 60:.0f}",
         str(refused),
         str(connections),
         f"{result['cpu'] / result['seconds']:.1%}",
         f"{result['memory'] / 1024:.0f} MB",
-        f"{late[len(late) // 2]:.1f} s",
-        f"{late[int(len(late) * 0.99)]:.1f} s",
+        f"{late[len(late) // 2]:.1f} s" if late else "-",
+        f"{late[int(len(late) * 0.99)]:.1f} s" if late else "-",
         f"{result['block'] * 1000:.0f} ms",
         f"{len(ended) - len(seen)} of {len(ended)}",
     ]
