@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_vertex_training import compat
 from tests.airflow_processes.api import TaskKey
 
 if TYPE_CHECKING:
@@ -82,6 +83,25 @@ class Trainings:
             lambda: self.states(task),
             lambda seen: seen == list(states),
             timeout=60,
+        )
+
+    def wait_until_cancel_is_told(self, task: TaskKey, *, tries: int = 1) -> None:
+        """Wait until a task log says that the task's first job was, or is being, cancelled.
+
+        Before Airflow 3.3 the triggerer closes a killed trigger's task log while the trigger still asks what
+        became of its task: what it says later is in the triggerer's own log.
+        """
+        name = self.jobs(task)[0]["name"]
+        more = [] if compat.TRIGGERER_CALLS_ON_KILL else self.airflow.triggerers
+
+        def told() -> str:
+            logs = [self.airflow.api.task_log(task, number + 1) for number in range(tries)]
+            return "\n".join([*logs, *(each.log_file.read_text() for each in more)])
+
+        self.airflow.wait_for(
+            f"a log to say that {name} was cancelled",
+            told,
+            lambda log: f"Cancelled {name}" in log or f"Cancelling {name} of an earlier try" in log,
         )
 
 

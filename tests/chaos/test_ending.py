@@ -35,7 +35,7 @@ def test_a_verdict_on_the_task_cancels_its_job(
     task = training.start_watched(deferrable=deferrable)
     airflow.api.mark_task(task, verdict)
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    training.wait_until_cancel_is_told(task)
     assert airflow.api.task_instance(task)["state"] == verdict
 
 
@@ -47,12 +47,7 @@ def test_a_clear_ends_the_old_job_and_runs_a_new_one(
     task = training.start_watched(deferrable=deferrable)
     airflow.api.clear_task(task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
-    first = training.jobs(task)[0]["name"]
-    airflow.wait_for(
-        "a log to say who cancelled the first job",
-        lambda: airflow.api.task_log(task, 1) + airflow.api.task_log(task, 2),
-        lambda log: f"Cancelled {first}" in log or f"Cancelling {first} of an earlier try" in log,
-    )
+    training.wait_until_cancel_is_told(task, tries=2)
     airflow.wait_for_task(task, "deferred" if deferrable else "running", try_number=2)
     airflow.wait_for_log(task, "INFO Running", try_number=2)
     airflow.api.mark_task(task, "failed")
@@ -67,7 +62,7 @@ def test_failing_the_run_cancels_the_job(
     task = training.start_watched(deferrable=deferrable)
     airflow.api.mark_run(task.dag_id, task.run_id, "failed")
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    training.wait_until_cancel_is_told(task)
 
 
 @BOTH
@@ -78,7 +73,7 @@ def test_execution_timeout_cancels_the_job(
     task = training.start(deferrable=deferrable, execution_timeout=20)
     airflow.wait_for_task(task, "failed", timeout=120)
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    training.wait_until_cancel_is_told(task)
 
 
 @BOTH
@@ -89,7 +84,7 @@ def test_dagrun_timeout_cancels_the_job(
     task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}', deferrable=deferrable)
     airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    training.wait_until_cancel_is_told(task)
 
 
 @BOTH
@@ -111,7 +106,7 @@ def test_a_task_removed_from_the_dag_ends_its_job(
     task = training.start_watched(deferrable=deferrable)
     airflow.write_dag(task.dag_id, ANOTHER_TASK.format(dag_id=task.dag_id))
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}")
+    training.wait_until_cancel_is_told(task)
 
 
 def test_a_deleted_dag_ends_its_jobs(airflow: AirflowInstallation, training: Trainings) -> None:
