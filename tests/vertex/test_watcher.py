@@ -144,7 +144,7 @@ async def test_a_thousand_jobs_cost_a_few_lists(watching: Watching) -> None:
     """A thousand jobs that end one after the other cost a few list pages a tick, over one connection."""
     names = watching.simulate(1000, run_seconds=0.5, spread_seconds=1.0)
     assert await ends_of(watching.watcher(), names) == ["JOB_STATE_SUCCEEDED"] * 1000
-    # Where all have ended before the first tick, that one reads both lists to their ends: twenty pages at most.
+    # Where all have ended before the first tick, that one reads both lists whole: twenty pages at most.
     ticks = max(2.0, watching.clock.now / INTERVAL)
     assert sum(watching.requests().values()) / ticks < 100 / 6
     assert watching.emulator.control.connections(watching.project) == 1
