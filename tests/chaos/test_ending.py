@@ -70,7 +70,7 @@ def test_execution_timeout_cancels_the_job(
     airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
 ) -> None:
     """A task that takes longer than it may fails, and its job is cancelled."""
-    task = training.start(deferrable=deferrable, execution_timeout=20)
+    task = training.start_watched(deferrable=deferrable, execution_timeout=30)
     airflow.wait_for_task(task, "failed", timeout=120)
     training.wait_for_states(task, "CANCELLED")
     training.wait_until_cancel_is_told(task)
@@ -81,7 +81,8 @@ def test_dagrun_timeout_cancels_the_job(
     airflow: AirflowInstallation, training: Trainings, *, deferrable: bool
 ) -> None:
     """A DAG run that takes longer than it may ends its tasks' jobs, and the task log says so."""
-    task = training.start(dag_arguments='{"dagrun_timeout": timedelta(seconds=15)}', deferrable=deferrable)
+    timeout = '{"dagrun_timeout": timedelta(seconds=30)}'
+    task = training.start_watched(dag_arguments=timeout, deferrable=deferrable)
     airflow.wait_for_run(task.dag_id, task.run_id, ["failed"], timeout=120)
     training.wait_for_states(task, "CANCELLED")
     training.wait_until_cancel_is_told(task)
