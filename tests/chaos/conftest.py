@@ -11,6 +11,7 @@ import pytest
 
 from airflow_vertex_training import compat
 from tests.airflow_processes.api import TaskKey
+from tests.chaos.dag_files import FOREVER
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.process import EmulatorProcess
@@ -36,7 +37,6 @@ DAG_FILE = textwrap.dedent("""
             **arguments({arguments}),
         )
 """)
-FOREVER = ["python", "-c", "import time; time.sleep(3600)"]
 
 
 @dataclass

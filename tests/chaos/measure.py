@@ -27,7 +27,7 @@ from airflow_vertex_training.emulator.process import launch
 from tests.airflow_processes.api import TaskKey
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos.conftest import PROJECT, Trainings
-from tests.chaos.test_ending import ANOTHER_TASK
+from tests.chaos.dag_files import ANOTHER_TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,6 +13,7 @@ import httpx
 
 from tests.airflow_processes.api import TaskKey
 from tests.airflow_processes.waiting import NotReachableError, wait_for
+from tests.chaos.dag_files import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,16 +46,6 @@ DAG_FILE = textwrap.dedent("""
         else:
             GoogleTraining.partial(**common).expand(custom_job=jobs)
 """)
-
-ANOTHER_TASK = textwrap.dedent("""
-    from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.sdk import DAG
-
-    with DAG({dag_id!r}, schedule=None):
-        EmptyOperator(task_id="another")
-""")
-
-FOREVER = ["python", "-c", "import time; time.sleep(3600)"]
 
 
 @dataclass

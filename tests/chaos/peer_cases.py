@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from datetime import timedelta
 
-from tests.chaos.peer_bench import ANOTHER_TASK, EFFECT_SECONDS, RUNNING, Bench
+from tests.chaos.dag_files import ANOTHER_TASK
+from tests.chaos.peer_bench import EFFECT_SECONDS, RUNNING, Bench
 
 SUCCEED = ["python", "-c", "print('trained')"]
 FAIL = ["python", "-c", "raise SystemExit(1)"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+from tests.chaos.dag_files import ANOTHER_TASK
 
 if TYPE_CHECKING:
     from tests.airflow_processes.installation import AirflowInstallation
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
 
 # The first start of a whole Airflow is in the time of the test that happens to come first.
 pytestmark = [pytest.mark.timeout(300)]
-
-ANOTHER_TASK = textwrap.dedent("""
-    from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.sdk import DAG
-
-    with DAG({dag_id!r}, schedule=None):
-        EmptyOperator(task_id="another")
-""")
 
 BOTH = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "running"])
 

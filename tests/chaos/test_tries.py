@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.airflow_processes.api import TaskKey
-from tests.chaos.conftest import FOREVER, PROJECT
+from tests.chaos.conftest import PROJECT
+from tests.chaos.dag_files import FOREVER
 
 if TYPE_CHECKING:
     from pathlib import Path
