@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger
 
+from airflow_vertex_training.provider_info import get_provider_info
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +31,7 @@ __all__ = [
     "airflow_variables",
     "cancel_may_be_a_kill",
     "config",
+    "connection_form_widgets",
     "masked",
     "task_state",
 ]
@@ -57,9 +60,32 @@ def _triggerer_has_ended() -> bool:
     return main.__code__ not in running
 
 
-def config(option: str, default: str) -> str:
+def config(option: str) -> str:
     """Return an option of Airflow's configuration section ``[vertex_training]``."""
+    info: Any = get_provider_info()
+    default = info["config"]["vertex_training"]["options"][option]["default"]
     return str(conf.get("vertex_training", option, fallback=default))
+
+
+def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a connection form for Airflow 3.1, which does not read ``conn-fields``.
+
+    Args:
+        fields: the ``conn-fields``, as newer Airflows read them.
+    """
+    # Airflow 3.1 puts its own stand-in there; the package itself is not installed.
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField  # type: ignore[import-untyped]
+
+    def widget(label: str, schema: Mapping[str, Any], description: str = "") -> Any:
+        if schema.get("format") == "password":
+            kind = PasswordField
+        elif "boolean" in schema["type"]:
+            kind = BooleanField
+        else:
+            kind = IntegerField if "integer" in schema["type"] else StringField
+        return kind(label, description=description, default=schema.get("default"))
+
+    return {name: widget(**field) for name, field in fields.items()}
 
 
 def task_state(ti: Any) -> str | None:

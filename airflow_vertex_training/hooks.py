@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 _EMULATOR_PROJECT = "emulator"
 _EMULATOR_ACCOUNT = "training@emulator.iam.gserviceaccount.com"
-_DEFAULT_REQUESTS_PER_MINUTE = "300"
 
 
 class VertexTrainingHook(GoogleBaseHook):
@@ -88,22 +87,7 @@ class VertexTrainingHook(GoogleBaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the connection form's fields for Airflow 3.1, which knows no ``conn-fields``."""
-        # Airflow 3.1 puts its own stand-in there; the package itself is not installed.
-        from wtforms import BooleanField, IntegerField, PasswordField, StringField  # type: ignore[import-untyped]
-
-        by_type: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField}
-        widgets = {}
-        for name, each in _connection_type()["conn-fields"].items():
-            schema = each["schema"]
-            kind = (
-                PasswordField
-                if schema.get("format") == "password"
-                else by_type.get(_type(schema), StringField)
-            )
-            widgets[name] = kind(
-                each["label"], description=each.get("description", ""), default=schema.get("default")
-            )
-        return widgets
+        return compat.connection_form_widgets(_connection_type()["conn-fields"])
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -305,7 +289,7 @@ def _watch(
         connect,
         parent=f"projects/{name.project}/locations/{name.region}",
         deployment_id=deployment_id,
-        requests_per_minute=int(compat.config("requests_per_minute", _DEFAULT_REQUESTS_PER_MINUTE)),
+        requests_per_minute=int(compat.config("requests_per_minute")),
     )
     return watcher.watch(job_name, poll_interval)
 
@@ -325,8 +309,3 @@ def _warn_of_emulator(address: str) -> None:
 def _connection_type() -> dict[str, Any]:
     info: Any = get_provider_info()
     return dict(info["connection-types"][0])
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    kind = schema.get("type", "string")
-    return kind if isinstance(kind, str) else str(kind[0])

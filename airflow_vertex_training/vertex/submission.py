@@ -17,7 +17,7 @@ from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, Vertex
 from airflow_vertex_training.vertex.jobs import age
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow_vertex_training.vertex.jobs import Jobs
     from airflow_vertex_training.vertex.labels import TaskTry
@@ -82,7 +82,9 @@ def decide(found: Sequence[JobSnapshot], this: TaskTry, *, reattach: bool, own_d
 
 
 def _is_ours(job: JobSnapshot, this: TaskTry) -> bool:
-    # The start of the run, to the microsecond, is never the same in two installations.
+    # Neither a try's UUID nor the start of a run, to the microsecond, is ever the same in two installations.
+    if job.labels.get(labels.TRY) == this.try_id:
+        return True
     return this.run_start_label is not None and job.labels.get(labels.RUN_START) == this.run_start_label
 
 
@@ -103,12 +105,14 @@ class Submitter:
         reattach: whether an earlier try's job may be kept, default yes.
         own_deployment: whether ``deployment_id`` was configured, default no.
         timeout: seconds for which a request quota may refuse the job, default 30 minutes.
+        before_create: called before each create call, and raises where none may be made; default: never.
     """
 
     jobs: Jobs
     reattach: bool = True
     own_deployment: bool = False
     timeout: float = 1800.0
+    before_create: Callable[[], None] = lambda: None
     # How many create calls got no answer that says whether a job was made.
     _unclear: int = field(default=0, init=False)
 
@@ -123,14 +127,20 @@ class Submitter:
             return kept
         return Submission(self._create(job, this), Outcome.CREATED)
 
+    def running(self, this: TaskTry) -> Sequence[JobSnapshot]:
+        """Return the running jobs of this try and of earlier ones, for a try that fails or is being killed.
+
+        Raises:
+            VertexApiError: they can't be listed.
+        """
+        _, decision = self._look_at_task_instance(this, reattach=False)
+        return decision.cancel
+
     def _keep_earlier(self, this: TaskTry) -> Submission | None:
-        found = self.jobs.find(labels.TASK_INSTANCE, this.task_instance)
-        decision = decide(found, this, reattach=self.reattach, own_deployment=self.own_deployment)
+        found, decision = self._look_at_task_instance(this, reattach=self.reattach)
         for job in decision.cancel:
             logger.info("Cancelling %s of an earlier try (%s): nobody waits for it", job.name, _seen(job))
             self.jobs.cancel(job.name)
-        for job in decision.leave:
-            logger.warning(_LEFT_ALONE, job.name, _seen(job), self.jobs.region, self.jobs.project, job.name)
         kept = decision.keep
         if kept is None:
             ended = [job for job in found if job.is_final]
@@ -147,6 +157,15 @@ class Submitter:
             return Submission(kept, Outcome.RESULT_TAKEN)
         logger.info("Adopting %s, which try %s created: %s", kept.name, try_number, _seen(kept))
         return Submission(kept, Outcome.ADOPTED)
+
+    def _look_at_task_instance(
+        self, this: TaskTry, *, reattach: bool
+    ) -> tuple[Sequence[JobSnapshot], Decision]:
+        found = self.jobs.find(labels.TASK_INSTANCE, this.task_instance)
+        decision = decide(found, this, reattach=reattach, own_deployment=self.own_deployment)
+        for job in decision.leave:
+            logger.warning(_LEFT_ALONE, job.name, _seen(job), self.jobs.region, self.jobs.project, job.name)
+        return found, decision
 
     def _create(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
         retrying = errors.retrying(self.jobs.sleep, self.timeout, errors.may_create_again, max_wait=60.0)
@@ -165,6 +184,7 @@ class Submitter:
 
     def _create_once(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
         """Create a job, or find the one that an unclear answer left; raise what makes another call safe."""
+        self.before_create()
         connecting = errors.retrying(self.jobs.sleep, CONNECT_SECONDS, errors.never_connected)
         try:
             created = connecting(self.jobs.create, job)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -429,7 +430,48 @@ def test_kill_whose_look_fails_still_cancels(on_emulator, project, supervisor, l
 
     name = only_job(on_emulator, project)["name"]
     assert control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
-    assert any("Could not look for a job of the killed task" in line for line in log_lines)
+    assert any("Could not look for jobs of this task" in line for line in log_lines)
+
+
+def test_kill_before_an_earlier_job_is_adopted_cancels_it(on_emulator, project, supervisor):
+    """A retry that is killed while it looks for an earlier job ends that job, and creates none."""
+    control = on_emulator.control
+    operator = make(program=FOREVER, retries=1)
+    name = submitted(on_emulator, operator)
+    hold = control.add_fault(project, "hold", method="ListCustomJobs")
+
+    def kill_during_the_look() -> None:
+        control.wait_fault(hold)
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            control.wait_job(name, ["JOB_STATE_CANCELLED"])
+        finally:
+            control.release_fault(hold)
+
+    with ThreadPoolExecutor() as threads:
+        ended = threads.submit(kill_during_the_look)
+        outcome = run_task(operator, try_number=2)
+        ended.result()
+
+    assert outcome.state == "failed"
+    assert only_job(on_emulator, project)["state"] == "JOB_STATE_CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("retries", "state"), [(1, "JOB_STATE_CANCELLED"), (2, "JOB_STATE_RUNNING")], ids=["last", "not last"]
+)
+def test_a_try_that_fails_before_it_looks(on_emulator, project, supervisor, log_lines, retries, state):
+    """The last try ends what an earlier one left even where it fails before it looks; others leave it."""
+    size = "{{ 100 if ti.try_number == 1 else 'much' }}"
+    operator = make(program=FOREVER, retries=retries, boot_disk_size_gb=size)
+    name = submitted(on_emulator, operator)
+
+    outcome = run_task(operator, try_number=2)
+
+    assert "boot_disk_size_gb: must be a whole number" in str(outcome.error)
+    assert on_emulator.control.wait_job(name, [state])["state"] == state
+    told = f"INFO Cancelled {name}: the task failed and there is no try left to wait for it"
+    assert (told in log_lines) is (retries == 1)
 
 
 def test_cleared_while_submitting_cancels(on_emulator, project, supervisor):

@@ -13,6 +13,7 @@ from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.submission import Decision, decide
 from tests.vertex.conftest import RUN_START, a_try
 
+THIS_TRY = "this-try"
 RUN_STARTS = (RUN_START, RUN_START + timedelta(microseconds=1), None)
 
 
@@ -25,6 +26,7 @@ def found_jobs(draw: st.DrawFn) -> list[JobSnapshot]:
             try_number=draw(st.integers(1, 4)),
             first_try=draw(st.integers(1, 4)),
             run_start=draw(st.sampled_from(RUN_STARTS)),
+            try_id=draw(st.sampled_from((THIS_TRY, "another-try"))),
         )
         created = draw(
             st.none() | st.integers(0, 5).map(lambda minute: RUN_START + timedelta(minutes=minute))
@@ -35,11 +37,17 @@ def found_jobs(draw: st.DrawFn) -> list[JobSnapshot]:
 
 
 tries = st.builds(
-    lambda number, first, start: a_try(try_number=number, first_try=first, run_start=start),
+    lambda number, first, start: a_try(try_number=number, first_try=first, run_start=start, try_id=THIS_TRY),
     number=st.integers(1, 5),
     first=st.integers(1, 4),
     start=st.sampled_from(RUN_STARTS),
 )
+
+
+def is_ours(job: JobSnapshot, this: labels.TaskTry) -> bool:
+    """Whether a job is this try's, or its run's, beyond doubt."""
+    of_this_run = job.labels.get(labels.RUN_START) == this.run_start_label is not None
+    return of_this_run or job.labels[labels.TRY] == THIS_TRY
 
 
 def is_running(job: JobSnapshot) -> bool:
@@ -64,10 +72,10 @@ def test_no_two_active_jobs_of_a_task_instance_remain(
 def test_nothing_of_another_installation_is_touched(
     found: list[JobSnapshot], this: labels.TaskTry, *, reattach: bool
 ) -> None:
-    """Without a deployment id of its own, only jobs with the run's very start are adopted or cancelled."""
+    """Without a deployment id of its own, a try touches only its own and its run's jobs."""
     decision = decide(found, this, reattach=reattach, own_deployment=False)
     touched = [*decision.cancel, *([decision.keep] if decision.keep else [])]
-    assert all(job.labels.get(labels.RUN_START) == this.run_start_label is not None for job in touched)
+    assert all(is_ours(job, this) for job in touched)
 
 
 @given(found=found_jobs(), this=tries, own=st.booleans())
@@ -80,8 +88,7 @@ def test_only_a_sound_job_of_the_same_series_is_kept(
         job
         for job in found
         if (is_running(job) or job.state in states.SUCCEEDED)
-        and this.run_start_label is not None
-        and job.labels.get(labels.RUN_START) == this.run_start_label
+        and is_ours(job, this)
         and job.labels[labels.FIRST_TRY] == str(this.first_try)
     ]
     assert (kept is None) == (not sound)

@@ -1,0 +1,346 @@
+"""The life of a job as an Airflow task: submitted once, waited for, ended with its task."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
+from airflow_vertex_training.triggers import VertexJobTrigger
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
+from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TaskTry
+from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.vertex.jobs import Jobs
+    from airflow_vertex_training.vertex.spec import TrainingJob
+    from airflow_vertex_training.vertex.submission import Submission, Submitter
+
+
+class VertexJobOperator(BaseOperator):
+    """Run one CustomJob to its end. What the job is, a subclass says: see ``training_job``.
+
+    The task submits the job exactly once, also through lost answers and retries, and gives its worker slot
+    back while the job runs. Whatever ends the task (kill, mark, clear, timeout) cancels the job.
+
+    Args:
+        region: such as ``us-central1``; default the connection's.
+        project_id: default the connection's, else that of its credentials.
+        gcp_conn_id: Airflow connection, default ``vertex_training_default``.
+        impersonation_chain: service account to act as, or a chain of them, default none.
+        poll_interval: seconds within which the job's end should be seen, default 5.0.
+        deferrable: whether to wait on the triggerer (default) or in the worker.
+        cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
+        reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
+        submit_timeout: seconds for which a request quota may refuse the job, default 1800.
+        **kwargs: of ``BaseOperator``.
+
+    Raises:
+        InvalidJobError: an interval is not more than nothing, when the DAG is parsed.
+    """
+
+    operator_extra_links = (VertexJobLink(),)
+    ui_color = "#e8f0fe"
+
+    def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
+        self,
+        *,
+        region: str | None = None,
+        project_id: str | None = None,
+        gcp_conn_id: str = "vertex_training_default",
+        impersonation_chain: str | Sequence[str] | None = None,
+        poll_interval: float = 5.0,
+        deferrable: bool = True,
+        cancel_on_kill: bool = True,
+        reattach: bool = True,
+        submit_timeout: float = 1800.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.region = region
+        self.project_id = project_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.poll_interval = poll_interval
+        self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
+        self.reattach = reattach
+        self.submit_timeout = submit_timeout
+        self._try: TaskTry | None = None
+        self._job_name: str | None = None
+        for name in ("poll_interval", "submit_timeout"):
+            if getattr(self, name) <= 0:
+                raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
+
+    @abstractmethod
+    def training_job(self, context: Context, this: TaskTry) -> TrainingJob:
+        """Return what to run.
+
+        Args:
+            context: of the running task.
+            this: the try that asks, whose labels the job has to carry: ``labels.all_labels``.
+
+        Raises:
+            InvalidJobError: an argument is wrong.
+        """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit the job and wait for its end, here or on the triggerer."""
+        self._try = this = task_try(context)
+        try:
+            submitted = self._submit(context, this)
+        except Exception as error:
+            # A later try of the series may still find a job of an earlier one, so only the first one ends it.
+            hopeless = this.try_number == this.first_try and _will_not_pass(error)
+            if this.try_number > 1 and (hopeless or not _has_next_try(context)):
+                self._cancel_all(this, "the task failed and there is no try left to wait for it")
+            if hopeless:
+                raise compat.AirflowFailException(str(error)) from error
+            raise
+        ended = submitted.job
+        self._job_name = ended.name
+        try:
+            self._announce(context, submitted)
+            self._stop_if_ended_meanwhile(context)
+            if not ended.is_final:
+                if self.deferrable:
+                    self._defer(context, ended.name)
+                ended = self._wait_here(ended.name)
+        except Exception:
+            self._cancel_if_nobody_will_wait(context, ended.name)
+            raise
+        return self._result(ended)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of the job that the trigger waited for, or raise what went wrong."""
+        job = JobSnapshot.from_dict(event["job"])
+        if not job.is_final:
+            # The wait was given up, not the job.
+            self._cancel_if_nobody_will_wait(context, job.name)
+            raise VertexTrainingError(event["message"])
+        return self._result(job)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except compat.TaskDeferralTimeout:
+            self._cancel(self._submitted_job(context), "the deferral timed out")
+            raise
+        except compat.TaskDeferralError:
+            self._cancel_if_nobody_will_wait(context, self._submitted_job(context))
+            raise
+
+    def on_kill(self) -> None:
+        """Cancel the job of a task that is being killed while it runs."""
+        self._killed.set()
+        if self._job_name:
+            self._cancel(self._job_name, "the task was killed")
+        elif self._try is not None:
+            # A create call may be under way, or a look for what earlier tries left. What is there so far can
+            # be found by its label. What the call makes yet, execute cancels when it returns.
+            self._cancel_all(self._try, "the task was killed")
+
+    @cached_property
+    def hook(self) -> VertexTrainingHook:
+        """The hook of this task's connection."""
+        from airflow_vertex_training.hooks import VertexTrainingHook
+
+        return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+
+    @cached_property
+    def _killed(self) -> threading.Event:
+        # Made when the task runs: Airflow copies operators, and an event can't be copied.
+        return threading.Event()
+
+    def _submit(self, context: Context, this: TaskTry) -> Submission:
+        job = self.training_job(context, this)
+        with self._jobs() as jobs:
+            jobs.sleep = self._sleep
+            self.log.info(
+                "Submitting to %s (project %s): %s, %s",
+                jobs.region,
+                jobs.project,
+                job.machine_in_words(),
+                job.image,
+            )
+            return self._submitter(jobs, this).submit(job, this)
+
+    def _jobs(self) -> Jobs:
+        return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
+
+    def _submitter(self, jobs: Jobs, this: TaskTry) -> Submitter:
+        from airflow_vertex_training.vertex.submission import Submitter
+
+        own_deployment = this.deployment_id != DEFAULT_DEPLOYMENT_ID
+        return Submitter(
+            jobs,
+            reattach=self.reattach,
+            own_deployment=own_deployment,
+            timeout=self.submit_timeout,
+            before_create=self._stop_if_killed,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self._killed.wait(seconds)
+        self._stop_if_killed()
+
+    def _stop_if_killed(self) -> None:
+        if self._killed.is_set():
+            msg = "the task was killed while its job was being submitted"
+            raise VertexTrainingError(msg)
+
+    def _announce(self, context: Context, submitted: Submission) -> None:
+        job, ti = submitted.job, context["ti"]
+        url = job_url(job.name)
+        ti.xcom_push(key=XCOM_JOB_NAME, value=job.name)
+        ti.xcom_push(key=VertexJobLink().xcom_key, value=url)
+        self.log.info(
+            "%s %s (%s). Console: %s", submitted.outcome.value.capitalize(), job.name, job.display_name, url
+        )
+
+    def _stop_if_ended_meanwhile(self, context: Context) -> None:
+        """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
+        self._stop_if_killed()
+        if _is_ended(context):
+            msg = "the task was ended while its job was being submitted"
+            raise VertexTrainingError(msg)
+
+    def _defer(self, context: Context, job_name: str) -> None:
+        trigger = VertexJobTrigger(
+            job_name=job_name,
+            gcp_conn_id=self.gcp_conn_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=self.poll_interval,
+            cancel_on_kill=self.cancel_on_kill,
+            deployment_id=compat.config("deployment_id"),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
+
+    def _time_left(self, context: Context) -> timedelta | None:
+        """Return what is left of ``execution_timeout``, which Airflow does not enforce on a deferred task."""
+        started = context["ti"].start_date
+        if self.execution_timeout is None or started is None:
+            return None
+        left = started + self.execution_timeout - datetime.now(tz=timezone.utc)
+        return max(left, _SHORTEST_DEFERRAL)
+
+    def _wait_here(self, job_name: str) -> JobSnapshot:
+        import asyncio
+
+        from airflow_vertex_training.vertex import progress
+
+        async def wait() -> JobSnapshot:
+            updates = self.hook.watch_job(
+                job_name,
+                poll_interval=self.poll_interval,
+                deployment_id=compat.config("deployment_id"),
+            )
+            return await progress.follow(updates, self.log)
+
+        return asyncio.run(wait())
+
+    def _result(self, job: JobSnapshot) -> dict[str, Any]:
+        error = ended_badly(job)
+        if error is not None:
+            raise error
+        from airflow_vertex_training.vertex import progress
+
+        self.log.info("%s", progress.summary(job))
+        wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
+        data = job.to_dict()
+        return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
+
+    def _submitted_job(self, context: Context) -> str | None:
+        """Return the name of this try's job in a process that did not submit it."""
+        ti = context["ti"]
+        name = ti.xcom_pull(task_ids=self.task_id, key=XCOM_JOB_NAME, map_indexes=ti.map_index)
+        return str(name) if name else None
+
+    def _cancel_all(self, this: TaskTry, why: str) -> None:
+        """Cancel what this try and earlier ones of its task instance left running."""
+        try:
+            with self._jobs() as jobs:
+                running = self._submitter(jobs, this).running(this)
+        except Exception:
+            # Raised into what execute is just doing, it would hide the answer to the create call.
+            self.log.exception("Could not look for jobs of this task. One may still run and cost money")
+            return
+        for job in running:
+            self._cancel(job.name, why)
+
+    def _cancel_if_nobody_will_wait(self, context: Context, job_name: str | None) -> None:
+        if self._killed.is_set():
+            self._cancel(job_name, "the task was killed")
+        elif not _has_next_try(context):
+            self._cancel(job_name, "the task failed and there is no try left to wait for it")
+        elif _is_ended(context):
+            self._cancel(job_name, "the task was ended or cleared")
+        else:
+            self.log.info("%s is left to the task's next try", job_name)
+
+    def _cancel(self, job_name: str | None, why: str) -> None:
+        if not job_name:
+            return
+        if not self.cancel_on_kill:
+            self.log.warning("%s runs on, though %s: cancel_on_kill is off", job_name, why)
+            return
+        try:
+            sent = self.hook.cancel_job(job_name)
+        except Exception:
+            # Whatever it is, such as missing credentials: why the task ends must not be lost over it.
+            self.log.exception("Could not cancel %s. It may still run and cost money", job_name)
+            return
+        self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
+
+
+# Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
+# could cancel its job.
+_SHORTEST_DEFERRAL = timedelta(seconds=10)
+
+
+def task_try(context: Context) -> TaskTry:
+    """Return which try of which task instance a running task is."""
+    ti = context["ti"]
+    return TaskTry(
+        deployment_id=compat.config("deployment_id"),
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+        try_id=str(ti.id),
+        # Airflow's own formula: a clear raises max_tries, a retry does not.
+        first_try=ti.max_tries - (ti.task.retries or 0) + 1,
+        run_start=context["dag_run"].start_date,
+    )
+
+
+def _has_next_try(context: Context) -> bool:
+    # max_tries counts retries: the last try is number max_tries + 1.
+    return bool(context["ti"].try_number <= context["ti"].max_tries)
+
+
+def _will_not_pass(error: Exception) -> bool:
+    """Whether the same task would meet the same error at its next try."""
+    from airflow_vertex_training.vertex import errors
+
+    if isinstance(error, VertexApiError):
+        return error.__cause__ is not None and not errors.is_transient(error.__cause__)
+    return isinstance(error, InvalidJobError)
+
+
+def _is_ended(context: Context) -> bool:
+    """Whether somebody cleared, marked or deleted the task instance whose process still runs here."""
+    return compat.task_state(context["ti"]) != "running"
