@@ -38,7 +38,7 @@ seen["run"] = done.state.name
 
 failing = job("fails", "sh", "-c", "exit 3")
 failing.submit()
-while not failing.error:
+while not failing.end_time:
     pass
 seen["failure"] = str(failing.error)
 
