@@ -33,7 +33,6 @@ DAG_FILE = textwrap.dedent("""
             region="us-central1",
             image="us-docker.pkg.dev/acme/trainers/digits:1.0",
             poll_interval=0.5,
-            retry_delay=timedelta(seconds=0.1),
             **arguments({arguments}),
         )
 """)
@@ -55,7 +54,7 @@ class Trainings:
             dag_id=dag_id,
             project=PROJECT,
             dag_arguments=dag_arguments,
-            arguments={"command": command, **arguments},
+            arguments={"command": command, "retry_delay": 0.1, **arguments},
         )
         self.airflow.write_dag(dag_id, text)
         return TaskKey(dag_id, self.airflow.api.trigger(dag_id, run_id=f"run-{number}"), "train")

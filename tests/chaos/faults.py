@@ -27,6 +27,5 @@ class Training(VertexCustomTrainingOperator):
 
 def arguments(given: dict[str, Any]) -> dict[str, Any]:
     """Return operator arguments of what can be written into a DAG file as a literal."""
-    if "execution_timeout" in given:
-        return {**given, "execution_timeout": timedelta(seconds=given["execution_timeout"])}
-    return given
+    durations = ("execution_timeout", "retry_delay")
+    return {name: timedelta(seconds=value) if name in durations else value for name, value in given.items()}

@@ -157,12 +157,16 @@ def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
     training.wait_for_states(task, "CANCELLED")
 
 
-def test_a_killed_last_try_leaves_its_job_and_a_clear_tells_of_it(
-    airflow: AirflowInstallation, training: Trainings
+@pytest.mark.parametrize("retries", [0, 1], ids=["no try left", "marked before its retry"])
+def test_a_killed_task_that_is_not_tried_again_leaves_its_job(
+    airflow: AirflowInstallation, training: Trainings, retries: int
 ) -> None:
-    """A task killed without a retry leaves its job running; who clears the failed run reads how to end it."""
-    task = training.start_watched(deferrable=False)
+    """A killed task without another try leaves its job; who clears the failed run reads how to end it."""
+    task = training.start_watched(deferrable=False, retries=retries, retry_delay=3600)
     airflow.kill_task(task)
+    if retries:
+        airflow.wait_for_task(task, "up_for_retry")
+        airflow.api.mark_task(task, "failed")
     airflow.wait_for_run(task.dag_id, task.run_id, ["failed"])
     assert training.states(task) == ["RUNNING"]
     left = training.jobs(task)[0]["name"]
