@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -34,6 +36,7 @@ __all__ = [
     "connection_form_widgets",
     "masked",
     "task_state",
+    "task_state_in_time",
 ]
 
 TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
@@ -109,6 +112,29 @@ def task_state(ti: Any) -> str | None:
     key = f"{ti.task_id}_{ti.map_index}" if mapped else ti.task_id
     state = answer.get(ti.run_id, {}).get(key)
     return None if state is None else str(getattr(state, "value", state))
+
+
+def task_state_in_time(ti: Any, timeout: float) -> str | None:
+    """Ask as ``task_state`` does, from a signal handler.
+
+    Args:
+        ti: the task instance, as a task has it.
+        timeout: seconds to wait for the answer.
+
+    Raises:
+        TimeoutError: there was none.
+    """
+    answer: Future[str | None] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(task_state(ti))
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            answer.set_exception(error)
+
+    # What the signal came into may be a question itself, which must end before another is answered.
+    threading.Thread(target=ask, daemon=True).start()
+    return answer.result(timeout)
 
 
 def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:

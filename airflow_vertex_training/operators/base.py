@@ -12,9 +12,10 @@ from airflow.sdk import BaseOperator
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
+from airflow_vertex_training.operators.ending import Ending, has_next_try
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
-from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TaskTry
+from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TRY, TaskTry
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class VertexJobOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.submit_timeout = submit_timeout
-        self._try: TaskTry | None = None
+        self._context: Context | None = None
         self._job_name: str | None = None
+        self._is_executing = False
         for name in ("poll_interval", "submit_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
@@ -97,14 +99,26 @@ class VertexJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job and wait for its end, here or on the triggerer."""
-        self._try = this = task_try(context)
+        self._context = context
+        self._is_executing = True
+        try:
+            return self._run(context)
+        finally:
+            self._is_executing = False
+
+    def _run(self, context: Context) -> dict[str, Any]:
+        this = task_try(context)
         try:
             submitted = self._submit(context, this)
         except Exception as error:
-            # A later try of the series may still find a job of an earlier one, so only the first one ends it.
+            # Only a series' first try spares the task its retries: after a later one, the next may still find
+            # an earlier job.
             hopeless = this.try_number == this.first_try and _will_not_pass(error)
-            if this.try_number > 1 and (hopeless or not _has_next_try(context)):
-                self._cancel_all(this, "the task failed and there is no try left to wait for it")
+            if this.try_number > 1 and (hopeless or not has_next_try(context["ti"])):
+                Ending(self, context["ti"]).cancel_found(
+                    lambda jobs: self._submitter(jobs, this).left_running(this),
+                    "the task failed and there is no try left to wait for it",
+                )
             if hopeless:
                 raise compat.AirflowFailException(str(error)) from error
             raise
@@ -118,7 +132,7 @@ class VertexJobOperator(BaseOperator):
                     self._defer(context, ended.name)
                 ended = self._wait_here(ended.name)
         except Exception:
-            self._cancel_if_nobody_will_wait(context, ended.name)
+            Ending(self, context["ti"]).cancel_unless_awaited(ended.name)
             raise
         return self._result(ended)
 
@@ -127,7 +141,7 @@ class VertexJobOperator(BaseOperator):
         job = JobSnapshot.from_dict(event["job"])
         if not job.is_final:
             # The wait was given up, not the job.
-            self._cancel_if_nobody_will_wait(context, job.name)
+            Ending(self, context["ti"]).cancel_unless_awaited(job.name)
             raise VertexTrainingError(event["message"])
         return self._result(job)
 
@@ -136,21 +150,32 @@ class VertexJobOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except compat.TaskDeferralTimeout:
-            self._cancel(self._submitted_job(context), "the deferral timed out")
+            Ending(self, context["ti"]).cancel(self._submitted_job(context), "the deferral timed out")
             raise
         except compat.TaskDeferralError:
-            self._cancel_if_nobody_will_wait(context, self._submitted_job(context))
+            Ending(self, context["ti"]).cancel_unless_awaited(self._submitted_job(context))
             raise
 
     def on_kill(self) -> None:
-        """Cancel the job of a task that is being killed while it runs."""
+        """Cancel the job of a task that is being killed while it runs, unless another try waits for it.
+
+        Airflow also kills the process of a try that it has given up, say because the machine stood still. By
+        then the next try may have adopted the job.
+        """
         self._killed.set()
+        if self._context is None:
+            return
+        ending = Ending(self, self._context["ti"])
+        # After execute it is the execution_timeout that calls, and that is the job's, too.
+        if self._is_executing and ending.is_given_up():
+            return
         if self._job_name:
-            self._cancel(self._job_name, "the task was killed")
-        elif self._try is not None:
-            # A create call may be under way, or a look for what earlier tries left. What is there so far can
-            # be found by its label. What the call makes yet, execute cancels when it returns.
-            self._cancel_all(self._try, "the task was killed")
+            ending.cancel(self._job_name, "the task was killed")
+        else:
+            # A create call may be under way: what it has made so far can be found by its label. What it makes
+            # yet, execute cancels when the call returns.
+            try_id = task_try(self._context).try_id
+            ending.cancel_found(lambda jobs: jobs.find(TRY, try_id), "the task was killed")
 
     @cached_property
     def hook(self) -> VertexTrainingHook:
@@ -166,7 +191,7 @@ class VertexJobOperator(BaseOperator):
 
     def _submit(self, context: Context, this: TaskTry) -> Submission:
         job = self.training_job(context, this)
-        with self._jobs() as jobs:
+        with self.jobs() as jobs:
             jobs.sleep = self._sleep
             self.log.info(
                 "Submitting to %s (project %s): %s, %s",
@@ -177,7 +202,8 @@ class VertexJobOperator(BaseOperator):
             )
             return self._submitter(jobs, this).submit(job, this)
 
-    def _jobs(self) -> Jobs:
+    def jobs(self) -> Jobs:
+        """Return the jobs of the region that the task submits to, for a ``with`` block."""
         return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
 
     def _submitter(self, jobs: Jobs, this: TaskTry) -> Submitter:
@@ -213,7 +239,7 @@ class VertexJobOperator(BaseOperator):
     def _stop_if_ended_meanwhile(self, context: Context) -> None:
         """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
         self._stop_if_killed()
-        if _is_ended(context):
+        if compat.task_state(context["ti"]) != "running":
             msg = "the task was ended while its job was being submitted"
             raise VertexTrainingError(msg)
 
@@ -268,42 +294,6 @@ class VertexJobOperator(BaseOperator):
         name = ti.xcom_pull(task_ids=self.task_id, key=XCOM_JOB_NAME, map_indexes=ti.map_index)
         return str(name) if name else None
 
-    def _cancel_all(self, this: TaskTry, why: str) -> None:
-        """Cancel what this try and earlier ones of its task instance left running."""
-        try:
-            with self._jobs() as jobs:
-                running = self._submitter(jobs, this).running(this)
-        except Exception:
-            # Raised into what execute is just doing, it would hide the answer to the create call.
-            self.log.exception("Could not look for jobs of this task. One may still run and cost money")
-            return
-        for job in running:
-            self._cancel(job.name, why)
-
-    def _cancel_if_nobody_will_wait(self, context: Context, job_name: str | None) -> None:
-        if self._killed.is_set():
-            self._cancel(job_name, "the task was killed")
-        elif not _has_next_try(context):
-            self._cancel(job_name, "the task failed and there is no try left to wait for it")
-        elif _is_ended(context):
-            self._cancel(job_name, "the task was ended or cleared")
-        else:
-            self.log.info("%s is left to the task's next try", job_name)
-
-    def _cancel(self, job_name: str | None, why: str) -> None:
-        if not job_name:
-            return
-        if not self.cancel_on_kill:
-            self.log.warning("%s runs on, though %s: cancel_on_kill is off", job_name, why)
-            return
-        try:
-            sent = self.hook.cancel_job(job_name)
-        except Exception:
-            # Whatever it is, such as missing credentials: why the task ends must not be lost over it.
-            self.log.exception("Could not cancel %s. It may still run and cost money", job_name)
-            return
-        self.log.info("Cancelled %s: %s" if sent else "%s had ended already when %s", job_name, why)
-
 
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
@@ -327,11 +317,6 @@ def task_try(context: Context) -> TaskTry:
     )
 
 
-def _has_next_try(context: Context) -> bool:
-    # max_tries counts retries: the last try is number max_tries + 1.
-    return bool(context["ti"].try_number <= context["ti"].max_tries)
-
-
 def _will_not_pass(error: Exception) -> bool:
     """Whether the same task would meet the same error at its next try."""
     from airflow_vertex_training.vertex import errors
@@ -339,8 +324,3 @@ def _will_not_pass(error: Exception) -> bool:
     if isinstance(error, VertexApiError):
         return error.__cause__ is not None and not errors.is_transient(error.__cause__)
     return isinstance(error, InvalidJobError)
-
-
-def _is_ended(context: Context) -> bool:
-    """Whether somebody cleared, marked or deleted the task instance whose process still runs here."""
-    return compat.task_state(context["ti"]) != "running"

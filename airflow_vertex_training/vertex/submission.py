@@ -127,14 +127,15 @@ class Submitter:
             return kept
         return Submission(self._create(job, this), Outcome.CREATED)
 
-    def running(self, this: TaskTry) -> Sequence[JobSnapshot]:
-        """Return the running jobs of this try and of earlier ones, for a try that fails or is being killed.
+    def left_running(self, this: TaskTry) -> Sequence[JobSnapshot]:
+        """Return the jobs that this try and earlier ones left running, for a last try that waits for none.
 
         Raises:
             VertexApiError: they can't be listed.
         """
         _, decision = self._look_at_task_instance(this, reattach=False)
-        return decision.cancel
+        # A later one may be there where Airflow has given this try up without its knowing.
+        return [job for job in decision.cancel if int(job.labels[labels.TRY_NUMBER]) <= this.try_number]
 
     def _keep_earlier(self, this: TaskTry) -> Submission | None:
         found, decision = self._look_at_task_instance(this, reattach=self.reattach)

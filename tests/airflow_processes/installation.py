@@ -19,7 +19,7 @@ import psutil
 from tests.airflow_processes import fault_points, settings, waiting
 from tests.airflow_processes.api import AirflowApi, Json, TaskKey
 from tests.airflow_processes.database import create_database, never_reuse_trigger_ids
-from tests.airflow_processes.processes import AirflowProcess
+from tests.airflow_processes.processes import AirflowProcess, send_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -184,6 +184,21 @@ class AirflowInstallation:
         if with_supervisor:
             os.kill(supervisor, signal.SIGKILL)
         process.kill()
+
+    @contextlib.contextmanager
+    def task_frozen(self, task: TaskKey) -> Iterator[None]:
+        """SIGSTOP the process that runs a task instance, and its supervisor, for the length of a block.
+
+        As when the worker's machine hangs: Airflow finds out when heartbeats are missing for
+        `[scheduler] task_instance_heartbeat_timeout`.
+        """
+        process = psutil.Process(self.task_pid(task))
+        processes = [psutil.Process(process.ppid()), process]
+        send_signal(processes, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            send_signal(processes, signal.SIGCONT)
 
     def task_pid(self, task: TaskKey) -> int:
         """Wait until a task instance runs, and return the pid of the process that executes it."""

@@ -95,7 +95,7 @@ class AirflowProcess:
                 process does.
         """
         targets = self._family() if with_children else self._family()[:1]
-        _signal(targets, signal.SIGKILL)
+        send_signal(targets, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
@@ -107,11 +107,11 @@ class AirflowProcess:
 
     def freeze(self) -> None:
         """SIGSTOP it and all it has started, as when a machine hangs."""
-        _signal(self._family(), signal.SIGSTOP)
+        send_signal(self._family(), signal.SIGSTOP)
 
     def thaw(self) -> None:
         """SIGCONT it and all it has started."""
-        _signal(self._family(), signal.SIGCONT)
+        send_signal(self._family(), signal.SIGCONT)
 
     def log_tail(self, lines: int = 25) -> str:
         """Return the last lines of the log, under the process's name."""
@@ -131,7 +131,8 @@ class AirflowProcess:
         return []
 
 
-def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+def send_signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    """Send a signal to those processes that are still there."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)

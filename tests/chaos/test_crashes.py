@@ -51,6 +51,22 @@ def test_a_killed_worker_makes_no_second_job(
     training.wait_for_states(task, "CANCELLED")
 
 
+def test_a_frozen_worker_that_wakes_up_cancels_nothing(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A worker that stood still until a retry had adopted its job leaves it to that when it is killed."""
+    task = training.start_watched(deferrable=False, retries=1)
+    with airflow.task_frozen(task):
+        airflow.wait_for_task(task, "running", try_number=2, timeout=120)
+        log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+        assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+    airflow.wait_for_log(task, "Airflow goes on with another try (the task is running now)")
+    airflow.wait_for_log(task, "Task killed!")
+    assert training.states(task) == ["RUNNING"]
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED")
+
+
 def test_a_retry_after_a_failed_job_runs_a_new_one(airflow: AirflowInstallation, training: Trainings) -> None:
     """A job that failed is not adopted: the retry trains again."""
     task = training.start(deferrable=False, command=["python", "-c", "raise SystemExit(1)"], retries=1)

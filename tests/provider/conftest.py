@@ -35,6 +35,7 @@ def supervisor() -> Iterator[Supervisor]:
     handler = signal.getsignal(signal.SIGTERM)
     with set_supervisor_comms(beside):
         yield beside
+        beside.answers.set()
     signal.signal(signal.SIGTERM, handler)
 
 

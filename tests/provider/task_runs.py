@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -16,8 +17,13 @@ RUN_START = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
 class Supervisor:
     """Answers a task's messages as the process does that Airflow puts beside each: in Airflow's own types."""
 
-    state: str = "running"
+    state: str | None = "running"
+    answers: threading.Event = field(default_factory=threading.Event)
     xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Answer, unless a test says otherwise."""
+        self.answers.set()
 
     def send(self, msg: Any) -> Any:
         """Answer a message."""
@@ -32,6 +38,7 @@ class Supervisor:
             case comms.GetXCom():
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.key))
             case comms.GetTaskStates():
+                self.answers.wait()
                 assert msg.run_ids
                 assert msg.task_ids
                 mapped = msg.map_index is not None

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,9 @@ from airflow_vertex_training.vertex.exceptions import InvalidJobError, JobCancel
 from tests.provider.task_runs import RUN_START, run_task, task_instance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from airflow_vertex_training.emulator.process import EmulatorProcess
 
 IMAGE = "us-docker.pkg.dev/acme/trainers/digits:1.4"
@@ -368,16 +370,69 @@ def test_kill_while_waiting_cancels(on_emulator, project, supervisor):
     assert only_job(on_emulator, project)["state"] == "JOB_STATE_CANCELLED"
 
 
-def test_kill_with_cancel_on_kill_off_leaves_the_job(on_emulator, project, supervisor, log_lines):
+def kill_while_waiting(
+    emulator: EmulatorProcess, released: Path, before: Callable[[], object] = lambda: None, **changes: Any
+) -> str:
+    """Kill a task that waits in the worker, right after `before`, and return the state in which its job ends.
+
+    The job runs until it is cancelled or the file `released` is there.
+    """
+    project = os.environ["GOOGLE_CLOUD_PROJECT"]
+    watched = emulator.control.add_fault(project, "delay", method="GetCustomJob", seconds=0.0)
+
+    def job_runs() -> None:
+        emulator.control.wait_fault(watched)
+        emulator.control.wait_job(only_job(emulator, project)["name"], ["JOB_STATE_RUNNING"])
+        before()
+
+    program = f"import pathlib, time\nwhile not pathlib.Path({str(released)!r}).exists(): time.sleep(0.05)"
+    thread = sigterm_when(job_runs)
+    run_task(make(program=program, deferrable=False, **changes))
+    thread.join()
+    return str(only_job(emulator, project)["state"])
+
+
+@pytest.mark.parametrize("state", ["running", "up_for_retry", "scheduled", "queued", "deferred"])
+def test_kill_of_a_given_up_process_leaves_the_job(on_emulator, supervisor, tmp_path, log_lines, state):
+    """A process that Airflow has given up, to go on with another try, leaves the job to that."""
+
+    def airflow_goes_on() -> None:
+        supervisor.state = state
+        threading.Timer(1.0, (tmp_path / "released").touch).start()
+
+    ended = kill_while_waiting(on_emulator, tmp_path / "released", airflow_goes_on, retries=1)
+    assert ended == "JOB_STATE_SUCCEEDED"
+    assert (
+        f"INFO Airflow goes on with another try (the task is {state} now): the job is left to that"
+        in log_lines
+    )
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "removed", "restarting", None])
+def test_kill_by_a_user_cancels_though_tries_are_left(on_emulator, supervisor, tmp_path, state):
+    """A task that somebody marked, cleared or removed ends its job."""
+
+    def somebody_ends_it() -> None:
+        supervisor.state = state
+
+    ended = kill_while_waiting(on_emulator, tmp_path / "never", somebody_ends_it, retries=1)
+    assert ended == "JOB_STATE_CANCELLED"
+
+
+def test_kill_cancels_where_airflow_does_not_answer(on_emulator, supervisor, tmp_path, log_lines):
+    """A killed task whose question finds no answer ends its job: nobody may be waiting for it."""
+    ended = kill_while_waiting(on_emulator, tmp_path / "never", supervisor.answers.clear, retries=1)
+    assert ended == "JOB_STATE_CANCELLED"
+    assert any("Could not ask Airflow whether another try waits" in line for line in log_lines)
+
+
+def test_kill_with_cancel_on_kill_off_leaves_the_job(on_emulator, supervisor, tmp_path, log_lines):
     """With cancel_on_kill=False a killed task's job runs on, and the log says so."""
-    operator = make(program=FOREVER, cancel_on_kill=False)
-    name = submitted(on_emulator, operator)
-    operator._job_name = name
-
-    operator.on_kill()
-
-    assert f"WARNING {name} runs on, though the task was killed: cancel_on_kill is off" in log_lines
-    assert only_job(on_emulator, project)["state"] == "JOB_STATE_RUNNING"
+    released = tmp_path / "released"
+    releasing = threading.Timer(1.0, released.touch)
+    ended = kill_while_waiting(on_emulator, released, releasing.start, cancel_on_kill=False)
+    assert ended == "JOB_STATE_SUCCEEDED"
+    assert any("runs on, though the task was killed: cancel_on_kill is off" in line for line in log_lines)
 
 
 @pytest.mark.parametrize("when", ["before_commit", "after_commit"])
@@ -440,21 +495,17 @@ def test_kill_before_an_earlier_job_is_adopted_cancels_it(on_emulator, project, 
     name = submitted(on_emulator, operator)
     hold = control.add_fault(project, "hold", method="ListCustomJobs")
 
-    def kill_during_the_look() -> None:
+    def look_is_held() -> None:
         control.wait_fault(hold)
-        os.kill(os.getpid(), signal.SIGTERM)
-        try:
-            control.wait_job(name, ["JOB_STATE_CANCELLED"])
-        finally:
-            control.release_fault(hold)
+        threading.Timer(1.0, control.release_fault, [hold]).start()
 
-    with ThreadPoolExecutor() as threads:
-        ended = threads.submit(kill_during_the_look)
-        outcome = run_task(operator, try_number=2)
-        ended.result()
+    thread = sigterm_when(look_is_held)
+    outcome = run_task(operator, try_number=2)
+    thread.join()
 
     assert outcome.state == "failed"
-    assert only_job(on_emulator, project)["state"] == "JOB_STATE_CANCELLED"
+    assert control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+    assert len(control.jobs(project)) == 1
 
 
 @pytest.mark.parametrize(
