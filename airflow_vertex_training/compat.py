@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -31,6 +32,7 @@ __all__ = [
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "airflow_variables",
+    "api_server_is_down",
     "cancel_may_be_a_kill",
     "config",
     "connection_form_widgets",
@@ -135,6 +137,24 @@ def task_state_in_time(ti: Any, timeout: float) -> str | None:
     # What the signal came into may be a question itself, which must end before another is answered.
     threading.Thread(target=ask, daemon=True).start()
     return answer.result(timeout)
+
+
+def api_server_is_down() -> bool:
+    """Whether Airflow's API server can't be reached from a worker. One that is slow is not down."""
+    import httpx
+
+    base = str(conf.get("api", "base_url", fallback=""))
+    if not base or base.startswith("/"):
+        base = f"http://localhost:8080{base}"
+    url = str(conf.get("core", "execution_api_server_url", fallback=f"{base.rstrip('/')}/execution/"))
+    try:
+        answer = httpx.get(url, timeout=1.0)
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        return True
+    except httpx.HTTPError:
+        return False
+    # What a gateway answers that has no server behind it.
+    return answer.status_code in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:

@@ -200,6 +200,16 @@ class AirflowInstallation:
         finally:
             send_signal(processes, signal.SIGCONT)
 
+    def api_server_outage(self, task: TaskKey) -> None:
+        """SIGKILL the API server until a running task is killed by its own worker, then start it again.
+
+        A worker kills its task after `[workers] max_failed_heartbeats`, some 40 s.
+        """
+        process = psutil.Process(self.task_pid(task))
+        self.api_server.kill()
+        self.wait_for("the task's process to be killed", lambda: not process.is_running(), timeout=120)
+        self.start_again(self.api_server)
+
     def task_pid(self, task: TaskKey) -> int:
         """Wait until a task instance runs, and return the pid of the process that executes it."""
         running = self.wait_for_task(task, "running")

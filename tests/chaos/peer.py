@@ -111,7 +111,9 @@ CASES = [
     Case("triggerer stopped and started", cases.stopped_triggerer, alone=True),
     Case(f"triggerer killed with {cases.MANY} deferred jobs", cases.killed_triggerer, alone=True),
     Case("triggerer frozen, handed over, woken up", cases.frozen_triggerer, alone=True),
+    Case("worker frozen until the retry waits, woken up", cases.frozen_worker),
     Case("scheduler and API server restarted", cases.restarts, alone=True),
+    Case("outage of the API server, running", cases.api_server_outage, alone=True),
 ]
 
 NOT_RUN = {

@@ -237,6 +237,21 @@ def frozen_triggerer(bench: Bench) -> None:
     bench.let_jobs_end()
 
 
+def frozen_worker(bench: Bench) -> None:
+    """SIGSTOP the worker and its supervisor until the retry waits for a job, and wake them up."""
+    bench.start_watched(deferrable=False, retries=1)
+    with bench.airflow.task_frozen(bench.task):
+        bench.wait_until_watched("running", try_number=2)
+    bench.airflow.wait_for_log(bench.task, "Task killed!")
+
+
+def api_server_outage(bench: Bench) -> None:
+    """Keep the API server away until the worker kills its waiting task; the retry runs when it is back."""
+    bench.start_watched(deferrable=False, retries=1, retry_delay=timedelta(seconds=90))
+    bench.airflow.api_server_outage(bench.task)
+    bench.wait_until_watched("running", try_number=2)
+
+
 def restarts(bench: Bench) -> None:
     """Restart the scheduler and the API server, then let the job end."""
     bench.start_watched(command=bench.until_released)

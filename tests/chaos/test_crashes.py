@@ -67,6 +67,22 @@ def test_a_frozen_worker_that_wakes_up_cancels_nothing(
     training.wait_for_states(task, "CANCELLED")
 
 
+def test_an_outage_of_the_api_server_cancels_nothing(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A worker that kills its task, for its heartbeats fail, leaves the job to the retry."""
+    # The retry must not come before the server is back: Airflow would fail it.
+    task = training.start_watched(deferrable=False, retries=1, retry_delay=90)
+    airflow.api_server_outage(task)
+    assert training.states(task) == ["RUNNING"]
+    airflow.wait_for_task(task, "running", try_number=2, timeout=150)
+    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+    assert training.states(task) == ["RUNNING"]
+    airflow.api.mark_task(task, "failed")
+    training.wait_for_states(task, "CANCELLED")
+
+
 def test_a_retry_after_a_failed_job_runs_a_new_one(airflow: AirflowInstallation, training: Trainings) -> None:
     """A job that failed is not adopted: the retry trains again."""
     task = training.start(deferrable=False, command=["python", "-c", "raise SystemExit(1)"], retries=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import http.server
 import json
 import os
 import signal
@@ -24,7 +26,7 @@ from airflow_vertex_training.vertex.exceptions import InvalidJobError, JobCancel
 from tests.provider.task_runs import RUN_START, run_task, task_instance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_vertex_training.emulator.process import EmulatorProcess
@@ -419,11 +421,48 @@ def test_kill_by_a_user_cancels_though_tries_are_left(on_emulator, supervisor, t
     assert ended == "JOB_STATE_CANCELLED"
 
 
-def test_kill_cancels_where_airflow_does_not_answer(on_emulator, supervisor, tmp_path, log_lines):
-    """A killed task whose question finds no answer ends its job: nobody may be waiting for it."""
-    ended = kill_while_waiting(on_emulator, tmp_path / "never", supervisor.answers.clear, retries=1)
-    assert ended == "JOB_STATE_CANCELLED"
-    assert any("Could not ask Airflow whether another try waits" in line for line in log_lines)
+@contextlib.contextmanager
+def api_server(status: int | None) -> Iterator[str]:
+    """Serve a status for whatever is asked for, and yield the address; for no status there is no server."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status or 200)
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        if status is None:
+            server.server_close()
+            yield address
+            return
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield address
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "retries", "end"),
+    [(404, 1, "CANCELLED"), (503, 1, "SUCCEEDED"), (None, 1, "SUCCEEDED"), (None, 0, "CANCELLED")],
+    ids=["slow", "no server behind its gateway", "down", "down, no try left"],
+)
+def test_kill_where_airflow_does_not_answer(
+    on_emulator, supervisor, tmp_path, monkeypatch, status, retries, end
+):
+    """A killed task that gets no answer ends its job, unless there is no server at all, and a try is left."""
+    released = tmp_path / "released"
+
+    def airflow_is_silent() -> None:
+        supervisor.answers.clear()
+        if end == "SUCCEEDED":
+            threading.Timer(5.0, released.touch).start()
+
+    with api_server(status) as address:
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", f"{address}/execution/")
+        ended = kill_while_waiting(on_emulator, released, airflow_is_silent, retries=retries)
+    assert ended == f"JOB_STATE_{end}"
 
 
 def test_kill_with_cancel_on_kill_off_leaves_the_job(on_emulator, supervisor, tmp_path, log_lines):
