@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
-from airflow_vertex_training.operators.ending import Ending, has_next_try
+from airflow_vertex_training.operators.ending import NO_TRY_LEFT, Ending, has_next_try
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
 from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TRY, TaskTry
@@ -116,8 +116,7 @@ class VertexJobOperator(BaseOperator):
             hopeless = this.try_number == this.first_try and _will_not_pass(error)
             if this.try_number > 1 and (hopeless or not has_next_try(context["ti"])):
                 Ending(self, context["ti"]).cancel_found(
-                    lambda jobs: self._submitter(jobs, this).left_running(this),
-                    "the task failed and there is no try left to wait for it",
+                    lambda jobs: self._submitter(jobs, this).left_running(this), NO_TRY_LEFT
                 )
             if hopeless:
                 raise compat.AirflowFailException(str(error)) from error

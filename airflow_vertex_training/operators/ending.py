@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _GOES_ON_WITHOUT_US = frozenset({"up_for_retry", "scheduled", "queued", "deferred"})
 # Airflow leaves a task that it kills 5 seconds, in which the job has to be cancelled as well.
 _ANSWER_SECONDS = 2.0
+NO_TRY_LEFT = "the task failed and there is no try left to wait for it"
 
 
 def has_next_try(ti: Any) -> bool:
@@ -69,11 +70,17 @@ class Ending:
         return True
 
     def cancel_unless_awaited(self, job_name: str | None) -> None:
-        """Cancel a job that no later try will wait for."""
-        if not has_next_try(self.ti):
-            self.cancel(job_name, "the task failed and there is no try left to wait for it")
-        elif another_try_waits(self.ti, compat.task_state(self.ti)):
-            self.operator.log.info("%s is left to the task's next try", job_name)
+        """Cancel a job that no other try waits for or will wait for."""
+        log = self.operator.log
+        try:
+            state = compat.task_state(self.ti)
+        except Exception:
+            log.exception("Could not ask Airflow whether somebody has ended the task")
+            state = "running"
+        if another_try_waits(self.ti, state):
+            log.info("%s is left to the task's next try", job_name)
+        elif state == "running":
+            self.cancel(job_name, NO_TRY_LEFT)
         else:
             self.cancel(job_name, "the task was ended or cleared")
 

@@ -17,7 +17,7 @@ RUN_START = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
 class Supervisor:
     """Answers a task's messages as the process does that Airflow puts beside each: in Airflow's own types."""
 
-    state: str | None = "running"
+    state: str | Exception | None = "running"
     answers: threading.Event = field(default_factory=threading.Event)
     xcoms: dict[str, Any] = field(default_factory=dict)
 
@@ -39,6 +39,8 @@ class Supervisor:
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.key))
             case comms.GetTaskStates():
                 self.answers.wait()
+                if isinstance(self.state, Exception):
+                    raise self.state
                 assert msg.run_ids
                 assert msg.task_ids
                 mapped = msg.map_index is not None

@@ -575,6 +575,20 @@ def test_cleared_while_submitting_cancels(on_emulator, project, supervisor):
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
 
 
+@pytest.mark.parametrize(
+    ("retries", "state"), [(0, "JOB_STATE_CANCELLED"), (1, "JOB_STATE_RUNNING")], ids=["last", "not last"]
+)
+def test_airflow_fails_while_submitting(on_emulator, project, supervisor, retries, state):
+    """A task that can't learn its own state fails, and leaves its job to the next try where one is left."""
+    supervisor.state = ConnectionError("no server")
+
+    outcome = run_task(make(program=FOREVER, retries=retries))
+
+    assert outcome.error is supervisor.state
+    job = only_job(on_emulator, project)
+    assert on_emulator.control.wait_job(job["name"], [state])["state"] == state
+
+
 def test_execution_timeout_in_the_worker_cancels(on_emulator, project, supervisor):
     """Airflow's own timeout of a task that waits in the worker ends the job."""
     operator = make(program=FOREVER, deferrable=False, execution_timeout=timedelta(seconds=2))
