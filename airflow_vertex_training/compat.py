@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, TaskDeferralError, TaskDeferralTimeout
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowTaskTimeout,
+        TaskDeferralError,
+        TaskDeferralTimeout,
+    )
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import (  # type: ignore[no-redef]
         AirflowFailException,
+        AirflowTaskTimeout,
         TaskDeferralError,
         TaskDeferralTimeout,
     )
@@ -29,6 +35,7 @@ except ImportError:  # Airflow 3.1
 __all__ = [
     "TRIGGERER_CALLS_ON_KILL",
     "AirflowFailException",
+    "AirflowTaskTimeout",
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "airflow_variables",

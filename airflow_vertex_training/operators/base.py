@@ -80,7 +80,6 @@ class VertexJobOperator(BaseOperator):
         self.submit_timeout = submit_timeout
         self._context: Context | None = None
         self._job_name: str | None = None
-        self._is_executing = False
         for name in ("poll_interval", "submit_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
@@ -100,11 +99,13 @@ class VertexJobOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job and wait for its end, here or on the triggerer."""
         self._context = context
-        self._is_executing = True
         try:
             return self._run(context)
-        finally:
-            self._is_executing = False
+        except compat.AirflowTaskTimeout:
+            self._end_job(context, "the execution_timeout is over")
+            # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
+            self._context = None
+            raise
 
     def _run(self, context: Context) -> dict[str, Any]:
         this = task_try(context)
@@ -162,19 +163,9 @@ class VertexJobOperator(BaseOperator):
         then the next try may have adopted the job.
         """
         self._killed.set()
-        if self._context is None:
-            return
-        ending = Ending(self, self._context["ti"])
-        # After execute it is the execution_timeout that calls, and that is the job's, too.
-        if self._is_executing and ending.is_given_up():
-            return
-        if self._job_name:
-            ending.cancel(self._job_name, "the task was killed")
-        else:
-            # A create call may be under way: what it has made so far can be found by its label. What it makes
-            # yet, execute cancels when the call returns.
-            try_id = task_try(self._context).try_id
-            ending.cancel_found(lambda jobs: jobs.find(TRY, try_id), "the task was killed")
+        context = self._context
+        if context is not None and not Ending(self, context["ti"]).is_given_up():
+            self._end_job(context, "the task was killed")
 
     @cached_property
     def hook(self) -> VertexTrainingHook:
@@ -286,6 +277,17 @@ class VertexJobOperator(BaseOperator):
         wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
         data = job.to_dict()
         return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
+
+    def _end_job(self, context: Context, why: str) -> None:
+        """Cancel what this try has submitted."""
+        ending = Ending(self, context["ti"])
+        if self._job_name:
+            ending.cancel(self._job_name, why)
+        else:
+            # A create call may be under way: what it has made so far can be found by its label. What it makes
+            # yet, execute cancels when the call returns.
+            try_id = task_try(context).try_id
+            ending.cancel_found(lambda jobs: jobs.find(TRY, try_id), why)
 
     def _submitted_job(self, context: Context) -> str | None:
         """Return the name of this try's job in a process that did not submit it."""

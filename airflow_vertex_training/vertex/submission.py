@@ -38,7 +38,7 @@ class Outcome(Enum):
 
     CREATED = "created"
     ADOPTED = "adopted"
-    RESULT_TAKEN = "result taken"
+    RESULT_TAKEN = "took the result of"
 
 
 @dataclass(frozen=True)

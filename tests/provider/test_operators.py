@@ -474,6 +474,17 @@ def test_kill_with_cancel_on_kill_off_leaves_the_job(on_emulator, supervisor, tm
     assert any("runs on, though the task was killed: cancel_on_kill is off" in line for line in log_lines)
 
 
+@pytest.mark.parametrize(("state", "end"), [("deferred", "RUNNING"), ("failed", "CANCELLED")])
+def test_kill_of_a_process_that_has_deferred(on_emulator, project, supervisor, state, end):
+    """A process killed on its way out leaves the job to the trigger, unless somebody ended the task."""
+    name = submitted(on_emulator, make(program=FOREVER))
+    supervisor.state = state
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert on_emulator.control.wait_job(name, [f"JOB_STATE_{end}"])["state"] == f"JOB_STATE_{end}"
+
+
 @pytest.mark.parametrize("when", ["before_commit", "after_commit"])
 def test_kill_during_the_create_call_cancels(on_emulator, project, supervisor, when):
     """A kill that meets the create call under way ends the job that the call makes, or made already."""
@@ -591,11 +602,11 @@ def test_airflow_fails_while_submitting(on_emulator, project, supervisor, retrie
 
 def test_execution_timeout_in_the_worker_cancels(on_emulator, project, supervisor):
     """Airflow's own timeout of a task that waits in the worker ends the job."""
-    operator = make(program=FOREVER, deferrable=False, execution_timeout=timedelta(seconds=2))
+    operator = make(program=FOREVER, deferrable=False, execution_timeout=timedelta(seconds=2), retries=1)
 
     outcome = run_task(operator)
 
-    assert outcome.state == "failed"
+    assert outcome.state == "up_for_retry"
     name = only_job(on_emulator, project)["name"]
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
 
