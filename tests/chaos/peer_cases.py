@@ -246,8 +246,8 @@ def frozen_worker(bench: Bench) -> None:
 
 
 def api_server_outage(bench: Bench) -> None:
-    """Keep the API server away until the worker kills its waiting task; the retry runs when it is back."""
-    bench.start_watched(deferrable=False, retries=1, retry_delay=timedelta(seconds=90))
+    """Take the API server away, so that the worker kills its waiting task; the retry runs when it is back."""
+    bench.start_watched(deferrable=False, retries=1, retry_delay=timedelta(seconds=30))
     bench.airflow.api_server_outage(bench.task)
     bench.wait_until_watched("running", try_number=2)
 

@@ -70,9 +70,9 @@ def test_a_frozen_worker_that_wakes_up_cancels_nothing(
 def test_an_outage_of_the_api_server_cancels_nothing(
     airflow: AirflowInstallation, training: Trainings
 ) -> None:
-    """A worker that kills its task, for its heartbeats fail, leaves the job to the retry."""
+    """A task that its worker kills because the API server is away leaves the job to the retry."""
     # The retry must not come before the server is back: Airflow would fail it.
-    task = training.start_watched(deferrable=False, retries=1, retry_delay=90)
+    task = training.start_watched(deferrable=False, retries=1, retry_delay=30)
     airflow.api_server_outage(task)
     assert training.states(task) == ["RUNNING"]
     airflow.wait_for_task(task, "running", try_number=2, timeout=150)
