@@ -155,6 +155,7 @@ def measure_ways(training: Trainings) -> None:
         if deferrable or way.running:
             tasks = [training.start(deferrable=deferrable, **way.arguments) for _ in range(EACH_WAY)]
             for task in tasks:
+                training.airflow.wait_for_task(task, "deferred" if deferrable else "running")
                 training.airflow.wait_for_log(task, "INFO Running")
             acted = [way.act(training.airflow, task) for task in tasks]
             asked = [cancel_asked(training, task) for task in tasks]
