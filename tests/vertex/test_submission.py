@@ -390,3 +390,12 @@ def test_a_get_that_never_answers_has_a_deadline(
     monkeypatch.setattr(errors, "GET_TIMEOUT", 0.5)
     emulator.control.add_fault(project, "hang", method="GetCustomJob")
     assert jobs.get(name).name == name
+
+
+def test_a_last_try_ends_what_came_before_it_only(jobs: Jobs) -> None:
+    """A last try that fails finds what it and earlier ones left running, not the job of a later one."""
+    names = [jobs.create(a_job(a_try(try_number=number))).name for number in (1, 2, 3)]
+
+    found = Submitter(jobs).left_running(a_try(try_number=2))
+
+    assert [job.name for job in found] == names[:2]
