@@ -124,7 +124,7 @@ def task_state(ti: Any) -> str | None:
 
 
 def task_state_in_time(ti: Any, timeout: float) -> str | None:
-    """Ask as ``task_state`` does, from a signal handler.
+    """Ask as ``task_state`` does, though the question of another thread may be in the way.
 
     Args:
         ti: the task instance, as a task has it.
@@ -141,7 +141,6 @@ def task_state_in_time(ti: Any, timeout: float) -> str | None:
         except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
             answer.set_exception(error)
 
-    # What the signal came into may be a question itself, which must end before another is answered.
     threading.Thread(target=ask, daemon=True).start()
     return answer.result(timeout)
 

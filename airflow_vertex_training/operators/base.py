@@ -53,6 +53,7 @@ class VertexJobOperator(BaseOperator):
 
     operator_extra_links = (VertexJobLink(),)
     ui_color = "#e8f0fe"
+    _killed: threading.Event
 
     def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
         self,
@@ -79,6 +80,7 @@ class VertexJobOperator(BaseOperator):
         self.reattach = reattach
         self.submit_timeout = submit_timeout
         self._context: Context | None = None
+        self._ending_thread: threading.Thread | None = None
         self._job_name: str | None = None
         for name in ("poll_interval", "submit_timeout"):
             if getattr(self, name) <= 0:
@@ -98,6 +100,8 @@ class VertexJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job and wait for its end, here or on the triggerer."""
+        # Not in __init__: Airflow copies operators, and an event can't be copied.
+        self._killed = threading.Event()
         self._context = context
         try:
             return self._run(context)
@@ -106,6 +110,9 @@ class VertexJobOperator(BaseOperator):
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
             self._context = None
             raise
+        finally:
+            if self._ending_thread is not None:
+                self._ending_thread.join()
 
     def _run(self, context: Context) -> dict[str, Any]:
         this = task_try(context)
@@ -162,9 +169,17 @@ class VertexJobOperator(BaseOperator):
         Airflow also kills the process of a try that it has given up, say because the machine stood still. By
         then the next try may have adopted the job.
         """
+        if self._context is None:
+            return
+        # In a thread: what the signal came into may hold a lock that this needs, say the log's, and must be
+        # able to go on. execute waits for the thread before it ends.
+        self._ending_thread = threading.Thread(target=self._end_killed, args=[self._context], daemon=True)
+        self._ending_thread.start()
+        self._ending_thread.join(timeout=_HANDLER_SECONDS)
+
+    def _end_killed(self, context: Context) -> None:
         self._killed.set()
-        context = self._context
-        if context is not None and not Ending(self, context["ti"]).is_given_up():
+        if not Ending(self, context["ti"]).is_given_up():
             self._end_job(context, "the task was killed")
 
     @cached_property
@@ -173,11 +188,6 @@ class VertexJobOperator(BaseOperator):
         from airflow_vertex_training.hooks import VertexTrainingHook
 
         return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
-
-    @cached_property
-    def _killed(self) -> threading.Event:
-        # Made when the task runs: Airflow copies operators, and an event can't be copied.
-        return threading.Event()
 
     def _submit(self, context: Context, this: TaskTry) -> Submission:
         job = self.training_job(context, this)
@@ -299,6 +309,8 @@ class VertexJobOperator(BaseOperator):
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
 _SHORTEST_DEFERRAL = timedelta(seconds=10)
+# Airflow leaves a killed task 5 seconds in all.
+_HANDLER_SECONDS = 2.0
 
 
 def task_try(context: Context) -> TaskTry:

@@ -14,9 +14,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from airflow.sdk import DAG
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1
+from structlog.testing import capture_logs
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import VertexJobLink, job_url
@@ -419,6 +421,27 @@ def test_kill_by_a_user_cancels_though_tries_are_left(on_emulator, supervisor, t
 
     ended = kill_while_waiting(on_emulator, tmp_path / "never", somebody_ends_it, retries=1)
     assert ended == "JOB_STATE_CANCELLED"
+
+
+def test_kill_in_the_middle_of_a_log_line_cancels(on_emulator, project, supervisor):
+    """A task that is killed while it holds its log's lock, which no signal handler can take, ends its job."""
+    lock, killed = threading.Lock(), threading.Event()
+
+    def write(_: Any, __: str, event: Any) -> Any:
+        with lock:
+            if "Running" in str(event) and not killed.is_set():
+                killed.set()
+                os.kill(os.getpid(), signal.SIGTERM)
+        raise structlog.DropEvent
+
+    with capture_logs():
+        processors = structlog.get_config()["processors"]
+        captured, processors[:] = processors[:], [write]
+        run_task(make(program=FOREVER, deferrable=False))
+        processors[:] = captured
+
+    assert killed.is_set()
+    assert only_job(on_emulator, project)["state"] == "JOB_STATE_CANCELLED"
 
 
 @contextlib.contextmanager
