@@ -261,9 +261,24 @@ class AirflowInstallation:
         self.wait_for(f"{file.name} to be parsed", parsed, lambda answer: answer == "yes")
 
     def remove_dag(self, dag_id: str, *, file_name: str | None = None) -> None:
-        """Delete a DAG file, then the DAG with its runs."""
+        """Delete a DAG file, then the DAG with its runs.
+
+        On SQLite, which locks no rows, Airflow's scheduler can fall over a run that is deleted while it looks
+        at it. Then it is started again.
+        """
         (self.home / "dags" / (file_name or f"{dag_id}.py")).unlink()
         self.api.delete_dag(dag_id)
+        deleted_at = datetime.now(tz=timezone.utc)
+
+        def goes_on() -> bool:
+            at = self.api.health()["scheduler"]["latest_scheduler_heartbeat"]
+            return bool(datetime.fromisoformat(at.replace("Z", "+00:00")) > deleted_at)
+
+        self.wait_for(
+            "the scheduler to go on, or to end", lambda: not self.scheduler.running or goes_on(), timeout=90
+        )
+        if not self.scheduler.running:
+            self.start_again(self.scheduler)
 
     # States
 
