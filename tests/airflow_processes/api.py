@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import httpx
 
 from tests.airflow_processes.waiting import NotReachableError
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 FIRST_SERVER_ERROR = 500
 
 Json = dict[str, Any]
+
+
+def as_time(text: str) -> datetime:
+    """Return a time as Airflow writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class TaskKey(NamedTuple):

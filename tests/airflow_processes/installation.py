@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psutil
 
 from tests.airflow_processes import fault_points, settings, waiting
-from tests.airflow_processes.api import AirflowApi, Json, TaskKey
+from tests.airflow_processes.api import AirflowApi, Json, TaskKey, as_time
 from tests.airflow_processes.database import create_database, never_reuse_trigger_ids
 from tests.airflow_processes.processes import AirflowProcess, send_signal
 
@@ -271,8 +271,7 @@ class AirflowInstallation:
         deleted_at = datetime.now(tz=timezone.utc)
 
         def goes_on() -> bool:
-            at = self.api.health()["scheduler"]["latest_scheduler_heartbeat"]
-            return bool(datetime.fromisoformat(at.replace("Z", "+00:00")) > deleted_at)
+            return as_time(self.api.health()["scheduler"]["latest_scheduler_heartbeat"]) > deleted_at
 
         self.wait_for(
             "the scheduler to go on, or to end", lambda: not self.scheduler.running or goes_on(), timeout=90

@@ -66,6 +66,13 @@ class Trainings:
         self.airflow.wait_for_log(task, "INFO Running")
         return task
 
+    def wait_until_watched_again(
+        self, task: TaskKey, state: str = "deferred", *, timeout: float = 150.0
+    ) -> str:
+        """Wait until the second try watches a running job, and return that try's log."""
+        self.airflow.wait_for_task(task, state, try_number=2, timeout=timeout)
+        return self.airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+
     def jobs(self, task: TaskKey) -> list[dict[str, Any]]:
         """Return a task's jobs, the oldest first."""
         every = self.emulator.control.jobs(PROJECT)

@@ -18,13 +18,12 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_vertex_training.emulator.process import launch
-from tests.airflow_processes.api import TaskKey
+from tests.airflow_processes.api import TaskKey, as_time
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos.conftest import PROJECT, Trainings
 from tests.chaos.dag_files import ANOTHER_TASK
@@ -226,7 +225,7 @@ def cancel_asked(training: Trainings, task: TaskKey) -> float:
 
 def seconds(text: str) -> float:
     """Return a time as Airflow writes it, in seconds since the epoch."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return as_time(text).timestamp()
 
 
 def show(what: str, durations: Sequence[float]) -> None:

@@ -57,8 +57,7 @@ def test_a_frozen_worker_that_wakes_up_cancels_nothing(
     """A worker that stood still until a retry had adopted its job leaves it to that when it is killed."""
     task = training.start_watched(deferrable=False, retries=1)
     with airflow.task_frozen(task):
-        airflow.wait_for_task(task, "running", try_number=2, timeout=120)
-        log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+        log = training.wait_until_watched_again(task, "running", timeout=120)
         assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
     airflow.wait_for_log(task, "Airflow goes on with another try (the task is running now)")
     airflow.wait_for_log(task, "Task killed!")
@@ -75,8 +74,7 @@ def test_an_outage_of_the_api_server_cancels_nothing(
     task = training.start_watched(deferrable=False, retries=1, retry_delay=30)
     airflow.api_server_outage(task)
     assert training.states(task) == ["RUNNING"]
-    airflow.wait_for_task(task, "running", try_number=2, timeout=150)
-    log = airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
+    log = training.wait_until_watched_again(task, "running")
     assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
     assert training.states(task) == ["RUNNING"]
     airflow.api.mark_task(task, "failed")

@@ -80,12 +80,6 @@ def start_with_broken_trigger(
     return task
 
 
-def wait_until_watched(airflow: AirflowInstallation, task: TaskKey, state: str = "deferred") -> str:
-    """Wait until the second try watches a running job, and return that try's log."""
-    airflow.wait_for_task(task, state, try_number=2, timeout=150)
-    return airflow.wait_for_log(task, "INFO Running", try_number=2, timeout=90)
-
-
 BROKEN = pytest.mark.parametrize("trigger", ["crashing", "unloadable"])
 
 
@@ -95,7 +89,7 @@ def test_the_next_try_finds_the_job_of_a_broken_trigger(
 ) -> None:
     """A trigger that breaks leaves its job running, and the task's next try adopts it."""
     task = start_with_broken_trigger(airflow, training, trigger, retries=1)
-    log = wait_until_watched(airflow, task)
+    log = training.wait_until_watched_again(task)
     (job,) = training.jobs(task)
     assert f"Adopting {job['name']}, which try 1 created" in log
     assert f"{job['name']} is left to the task's next try" in airflow.api.task_log(task, 1)
@@ -138,7 +132,7 @@ def test_a_retry_that_may_not_reattach_runs_a_new_job(
     task = training.start(retries=1, reattach=False)
     airflow.fault_points.reached("before deferral", timeout=90)
     airflow.kill_task(task)
-    wait_until_watched(airflow, task)
+    training.wait_until_watched_again(task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED", "CANCELLED")
@@ -150,7 +144,7 @@ def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
     """A task that waits in a worker which vanishes without a word is tried again, and adopts its job."""
     task = training.start_watched(deferrable=False, retries=1)
     airflow.kill_task(task, with_supervisor=True)
-    log = wait_until_watched(airflow, task, "running")
+    log = training.wait_until_watched_again(task, "running")
     assert training.states(task) == ["RUNNING"]
     assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
     airflow.api.mark_task(task, "failed")
@@ -171,7 +165,7 @@ def test_a_killed_task_that_is_not_tried_again_leaves_its_job(
     assert training.states(task) == ["RUNNING"]
     left = training.jobs(task)[0]["name"]
     airflow.api.clear_task(task)
-    log = wait_until_watched(airflow, task, "running")
+    log = training.wait_until_watched_again(task, "running")
     assert f"Leaving {left} (Running) alone" in log
     assert f"gcloud ai custom-jobs cancel --region us-central1 --project {PROJECT} {left}" in log
     assert training.states(task) == ["RUNNING", "RUNNING"]
@@ -236,7 +230,7 @@ def test_a_mapped_task_leaves_its_siblings_jobs_alone(
         airflow.wait_for_log(task, "INFO Running", timeout=90)
     airflow.api.clear_task(cleared)
     airflow.api.mark_task(failed, "failed")
-    wait_until_watched(airflow, cleared)
+    training.wait_until_watched_again(cleared)
     expected = [["CANCELLED", "RUNNING"], ["CANCELLED"], ["RUNNING"]]
     airflow.wait_for(
         "each job to be as its own task is",
@@ -272,7 +266,7 @@ def test_a_clear_without_a_triggerer_ends_the_old_job(
     airflow.wait_for_task(task, "deferred", timeout=90)
     airflow.api.clear_task(task)
     airflow.start_again(airflow.triggerers[0])
-    wait_until_watched(airflow, task)
+    training.wait_until_watched_again(task)
     training.wait_for_states(task, "CANCELLED", "RUNNING")
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED", "CANCELLED")
