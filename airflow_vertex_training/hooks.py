@@ -16,17 +16,18 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.provider_info import get_provider_info
-from airflow_vertex_training.vertex import labels, spec
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+from airflow_vertex_training.vertex.naming import identity, labels
+from airflow_vertex_training.vertex.spec import checks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
 
-    from airflow_vertex_training.vertex.jobs import Jobs
+    from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
-    from airflow_vertex_training.vertex.subscriptions import Update
+    from airflow_vertex_training.vertex.watch.subscriptions import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
 # Airflow loads this one also to show a connection form.
@@ -130,7 +131,7 @@ class VertexTrainingHook(GoogleBaseHook):
                 "is set nowhere: give it to the operator, such as region='us-central1', or set the field "
                 f"region of the connection {self.gcp_conn_id!r}",
             )
-        spec.check_fields({"region": region})
+        checks.check_fields({"region": region})
         return region
 
     def resolve_service_account(self, service_account: str | None = None) -> str:
@@ -186,22 +187,22 @@ class VertexTrainingHook(GoogleBaseHook):
 
     def get_job_service_client(self, region: str) -> JobServiceClient:
         """Open a synchronous client for a region. The caller closes its ``transport``."""
-        from airflow_vertex_training.vertex import connection
+        from airflow_vertex_training.vertex.api import endpoint
 
-        where = connection.endpoint(region, self.connection_default("api_endpoint"))
-        return connection.open_client(where, self.get_credentials())
+        where = endpoint.endpoint(region, self.connection_default("api_endpoint"))
+        return endpoint.open_client(where, self.get_credentials())
 
     async def get_async_job_service_client(self, region: str) -> JobServiceAsyncClient:
         """Open an asynchronous client for a region. The caller closes its ``transport``."""
-        from airflow_vertex_training.vertex import connection
+        from airflow_vertex_training.vertex.api import endpoint
 
-        where = connection.endpoint(region, self.connection_default("api_endpoint"))
+        where = endpoint.endpoint(region, self.connection_default("api_endpoint"))
         credentials = await asyncio.to_thread(self.get_credentials)
-        return connection.open_async_client(where, credentials)
+        return endpoint.open_async_client(where, credentials)
 
     def jobs(self, region: str, project_id: str | None = None) -> Jobs:
         """Return the jobs of a region, for a ``with`` block, which closes the channel."""
-        from airflow_vertex_training.vertex.jobs import Jobs
+        from airflow_vertex_training.vertex.api.calls import Jobs
 
         return Jobs(self.get_job_service_client(region), self.resolve_project(project_id), region)
 
@@ -227,13 +228,13 @@ class VertexTrainingHook(GoogleBaseHook):
             return jobs.cancel(job_name)
 
     def _jobs_of(self, job_name: str) -> Jobs:
-        from airflow_vertex_training.vertex.jobs import JobName
+        from airflow_vertex_training.vertex.api.calls import JobName
 
         name = JobName.parse(job_name)
         return self.jobs(name.region, name.project)
 
     def watch_job(
-        self, job_name: str, *, poll_interval: float, deployment_id: str = labels.DEFAULT_DEPLOYMENT_ID
+        self, job_name: str, *, poll_interval: float, deployment_id: str = identity.DEFAULT_DEPLOYMENT_ID
     ) -> AsyncGenerator[Update, None]:
         """Watch a job by this hook's credentials, in a task that does not defer; see ``JobWatcher.watch``."""
 
@@ -275,8 +276,8 @@ def watch_job(
 def _watch(
     job_name: str, poll_interval: float, deployment_id: str, *, connection: Any, get_hook: Any
 ) -> AsyncGenerator[Update, None]:
-    from airflow_vertex_training.vertex.jobs import JobName
-    from airflow_vertex_training.vertex.sharing import shared_watcher
+    from airflow_vertex_training.vertex.api.calls import JobName
+    from airflow_vertex_training.vertex.watch.sharing import shared_watcher
 
     name = JobName.parse(job_name)
 

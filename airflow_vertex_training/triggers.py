@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
-from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID
+from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class VertexJobTrigger(BaseTrigger):
 def _load() -> tuple[Any, Any]:
     """Import the client library, in a thread: that takes seconds."""
     from airflow_vertex_training import hooks
-    from airflow_vertex_training.vertex import progress
+    from airflow_vertex_training.vertex.watch import progress
 
     return hooks, progress
 

@@ -23,7 +23,7 @@ from benchmarks.waiting import PROJECT, REGION, WaitingProcess, tls_emulator, tl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from tests.tls import TlsFiles
 
 EVER = {"times": None}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from tests.tls import TlsFiles
 
 REGION = "us-central1"
@@ -43,7 +43,7 @@ def tls_files() -> Iterator[TlsFiles]:
 @contextlib.contextmanager
 def tls_emulator(tls: TlsFiles) -> Iterator[EmulatorProcess]:
     """Run an emulator behind TLS for the length of a block."""
-    from airflow_vertex_training.emulator.process import launch
+    from airflow_vertex_training.emulator.control.process import launch
 
     with launch(*tls.emulator_arguments, "--queue-seconds", "0", "--provision-seconds", "0") as emulator:
         yield emulator

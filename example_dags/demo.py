@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".demo"

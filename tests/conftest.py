@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 from tests.airflow_processes.fixtures import airflow, running_airflow
 from tests.tls import make_tls_files
 

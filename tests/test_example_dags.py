@@ -13,7 +13,7 @@ import joblib
 import pytest
 from sklearn.datasets import load_digits
 
-from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 from example_dags import demo
 
 if TYPE_CHECKING:

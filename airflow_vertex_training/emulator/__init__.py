@@ -2,9 +2,10 @@
 
 Start one with `python -m airflow_vertex_training.emulator`, or from a test:
 
-- `emulator.process.launch()` starts one as a process of its own and returns a handle;
+- `emulator.control.process.launch()` starts one as a process of its own and returns a handle;
 - `emulator.server.Emulator` runs one inside your event loop;
-- `emulator.control.ControlClient` injects faults (`emulator.faults.Fault`) and reads what the server saw.
+- `emulator.control.client.ControlClient` injects faults (`emulator.control.faults.Fault`) and reads what the
+  server saw.
 
 Nothing is imported here: the client parts stay light, Google's message types take seconds to load.
 
@@ -16,12 +17,12 @@ What is not:
 
 - The container's command runs, its image does not. Machines, disks, networks and accelerators are only
   checked.
-- `gs://BUCKET` is a folder, see `emulator.environment`.
+- `gs://BUCKET` is a folder, see `emulator.jobs.environment`.
 - A replica that exits with another status than 0 fails the job at once. Vertex may restart it a few times
   first; here only injected faults of the infrastructure restart replicas.
 - Google doesn't document what these do, so the emulator's answer is its own: cancelling a job that has ended
   is FAILED_PRECONDITION; a job over its `scheduling.timeout` is CANCELLED, with a text that says so.
-- After a restart with a state file, a job that was RUNNING gets new processes, see `emulator.lifecycle`.
+- After a restart with a state file, a job that was RUNNING gets new processes, see `emulator.jobs.lifecycle`.
 - A deleted job's log goes with it.
 - Nobody is authenticated. It listens on loopback addresses only, and runs whatever command it is sent.
 """

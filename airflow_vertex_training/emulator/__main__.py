@@ -146,7 +146,7 @@ async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT.
 
     Returns:
         The exit status: 0, or 2 if it could not start.

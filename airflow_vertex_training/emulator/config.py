@@ -87,7 +87,7 @@ class EmulatorConfig:
 
 
 def check_host(host: str) -> None:
-    """Refuses every address that other machines could reach: whoever reaches the emulator runs commands here.
+    """Refuse every address that other machines could reach: whoever reaches the emulator runs commands here.
 
     Args:
         host: `localhost`, or an address.

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from airflow_vertex_training.emulator.api.gate import Gate
+from airflow_vertex_training.emulator.api.job_service import JobServicer
+from airflow_vertex_training.emulator.api.logging_service import LoggingServicer
+from airflow_vertex_training.emulator.api.names import Projects
+from airflow_vertex_training.emulator.api.quotas import Quotas
 from airflow_vertex_training.emulator.config import EmulatorConfig
-from airflow_vertex_training.emulator.control_servicer import SERVICE_NAME, ControlServicer
-from airflow_vertex_training.emulator.environment import Storage
-from airflow_vertex_training.emulator.faults import FaultBook
-from airflow_vertex_training.emulator.gate import Gate
-from airflow_vertex_training.emulator.lifecycle import Lifecycle
-from airflow_vertex_training.emulator.logbook import LogBook
-from airflow_vertex_training.emulator.logging_servicer import LoggingServicer
-from airflow_vertex_training.emulator.names import Projects
-from airflow_vertex_training.emulator.quotas import Quotas
-from airflow_vertex_training.emulator.runner import Runner
-from airflow_vertex_training.emulator.servicer import JobServicer
-from airflow_vertex_training.emulator.store import JobStore, open_database
+from airflow_vertex_training.emulator.control.faults import FaultBook
+from airflow_vertex_training.emulator.control.servicer import SERVICE_NAME, ControlServicer
+from airflow_vertex_training.emulator.jobs.environment import Storage
+from airflow_vertex_training.emulator.jobs.lifecycle import Lifecycle
+from airflow_vertex_training.emulator.jobs.runner import Runner
+from airflow_vertex_training.emulator.jobs.store import JobStore, open_database
+from airflow_vertex_training.emulator.logs.logbook import LogBook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ class Emulator:
             shutil.rmtree(self.storage, ignore_errors=True)
 
     async def resume_serving(self) -> None:
-        """Serves the API; after a pause at the same address.
+        """Serve the API; after a pause at the same address.
 
         Raises:
             OSError: The port is taken.
@@ -115,7 +115,7 @@ class Emulator:
         self.address = _address(self._config.host, self._port)
 
     async def pause_serving(self) -> None:
-        """Cuts the API's connections and refuses new ones. Jobs go on."""
+        """Cut the API's connections and refuses new ones. Jobs go on."""
         if self._server is not None:
             server, self._server = self._server, None
             await server.stop(grace=None)

@@ -15,7 +15,7 @@ from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.operators.ending import NO_TRY_LEFT, Ending, has_next_try
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
-from airflow_vertex_training.vertex.labels import DEFAULT_DEPLOYMENT_ID, TRY, TaskTry
+from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID, TRY, TaskTry
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_vertex_training.hooks import VertexTrainingHook
-    from airflow_vertex_training.vertex.jobs import Jobs
-    from airflow_vertex_training.vertex.spec import TrainingJob
-    from airflow_vertex_training.vertex.submission import Submission, Submitter
+    from airflow_vertex_training.vertex.api.calls import Jobs
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.submit.create import Submission, Submitter
 
 
 class VertexJobOperator(BaseOperator):
@@ -207,7 +207,7 @@ class VertexJobOperator(BaseOperator):
         return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
 
     def _submitter(self, jobs: Jobs, this: TaskTry) -> Submitter:
-        from airflow_vertex_training.vertex.submission import Submitter
+        from airflow_vertex_training.vertex.submit.create import Submitter
 
         own_deployment = this.deployment_id != DEFAULT_DEPLOYMENT_ID
         return Submitter(
@@ -265,7 +265,7 @@ class VertexJobOperator(BaseOperator):
     def _wait_here(self, job_name: str) -> JobSnapshot:
         import asyncio
 
-        from airflow_vertex_training.vertex import progress
+        from airflow_vertex_training.vertex.watch import progress
 
         async def wait() -> JobSnapshot:
             updates = self.hook.watch_job(
@@ -281,7 +281,7 @@ class VertexJobOperator(BaseOperator):
         error = ended_badly(job)
         if error is not None:
             raise error
-        from airflow_vertex_training.vertex import progress
+        from airflow_vertex_training.vertex.watch import progress
 
         self.log.info("%s", progress.summary(job))
         wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
@@ -332,8 +332,8 @@ def task_try(context: Context) -> TaskTry:
 
 def _will_not_pass(error: Exception) -> bool:
     """Whether the same task would meet the same error at its next try."""
-    from airflow_vertex_training.vertex import errors
+    from airflow_vertex_training.vertex.api import status
 
     if isinstance(error, VertexApiError):
-        return error.__cause__ is not None and not errors.is_transient(error.__cause__)
+        return error.__cause__ is not None and not status.is_transient(error.__cause__)
     return isinstance(error, InvalidJobError)

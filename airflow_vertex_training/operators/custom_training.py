@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.operators.base import VertexJobOperator, task_try
-from airflow_vertex_training.vertex import labels as label_rules
-from airflow_vertex_training.vertex.spec import (
-    DEFAULT_MAXIMUM_RUN_TIME,
-    TrainingJob,
+from airflow_vertex_training.vertex.naming import identity, labels
+from airflow_vertex_training.vertex.spec.checks import (
     check_accelerators,
     check_fields,
     duration,
     whole_number,
 )
+from airflow_vertex_training.vertex.spec.job import DEFAULT_MAXIMUM_RUN_TIME, TrainingJob
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_vertex_training.hooks import VertexTrainingHook
-    from airflow_vertex_training.vertex.labels import TaskTry
+    from airflow_vertex_training.vertex.naming.identity import TaskTry
 
 
 class VertexCustomTrainingOperator(VertexJobOperator):
@@ -184,7 +183,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
                 as the image.
         """
         from airflow_vertex_training.hooks import VertexTrainingHook
-        from airflow_vertex_training.vertex import protos
+        from airflow_vertex_training.vertex.api import protos
 
         hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
         account = self.service_account or hook.connection_default("service_account") or _ACCOUNT_NOT_KNOWN
@@ -206,7 +205,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             known[name] = _NUMBERS[name](name, known[name])
         check_fields(known)
         if known.get("labels"):
-            label_rules.user_labels(known["labels"])
+            labels.user_labels(known["labels"])
         if known.keys() >= {"accelerator_type", "accelerator_count"}:
             check_accelerators(known["accelerator_type"], known["accelerator_count"])
 
@@ -217,18 +216,18 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         variables: Mapping[str, str],
         service_account: str,
     ) -> TrainingJob:
-        own_labels = {**hook.connection_labels(), **label_rules.user_labels(self.labels or {})}
+        own_labels = {**hook.connection_labels(), **labels.user_labels(self.labels or {})}
         check_fields({"env": self.env})
         unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
         base = self.display_name or f"{self.dag_id}-{self.task_id}"
         return TrainingJob(
             image=self.image,
-            display_name=label_rules.display_name(base, unique),
+            display_name=labels.display_name(base, unique),
             service_account=service_account,
             command=self.command,
             args=self.args,
             env={**variables, **(self.env or {})},
-            labels=own_labels if this is None else label_rules.all_labels(this, own_labels),
+            labels=own_labels if this is None else identity.all_labels(this, own_labels),
             machine_type=self.machine_type,
             accelerator_type=self.accelerator_type or None,
             accelerator_count=whole_number("accelerator_count", self.accelerator_count),

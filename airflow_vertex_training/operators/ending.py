@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_vertex_training.operators.base import VertexJobOperator
-    from airflow_vertex_training.vertex.jobs import Jobs
+    from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
 
 # While a process of the task still runs here, these say that Airflow has given it up and goes on without it.

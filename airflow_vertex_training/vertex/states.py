@@ -93,3 +93,9 @@ def ended_badly(job: JobSnapshot) -> JobEndedError | None:
         return None
     error = JobCancelledError if job.state in CANCELLED else JobFailedError
     return error(name=job.name, state=job.state, code=job.error_code, message=job.error_message)
+
+
+def age(job: JobSnapshot) -> tuple[bool, str, str]:
+    """Sort key: the oldest job first. No order of a list is documented; a job without a date comes last."""
+    created = "" if job.create_time is None else job.create_time.isoformat(timespec="microseconds")
+    return (job.create_time is None, created, job.name)

@@ -6,4 +6,4 @@ import sys
 
 if "scheduler" in sys.argv:
     import airflow_vertex_training.hooks
-    import airflow_vertex_training.vertex.submission  # noqa: F401
+    import airflow_vertex_training.vertex.submit.create  # noqa: F401

@@ -14,7 +14,7 @@ from tests.airflow_processes.api import TaskKey
 from tests.chaos.dag_files import FOREVER
 
 if TYPE_CHECKING:
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
 
 PROJECT = "acme-chaos"

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_vertex_training.emulator.process import launch
+from airflow_vertex_training.emulator.control.process import launch
 from tests.airflow_processes.api import TaskKey, as_time
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos.conftest import PROJECT, Trainings

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_vertex_training.emulator.process import launch
+from airflow_vertex_training.emulator.control.process import launch
 from tests.airflow_processes.installation import airflow_installation
 from tests.chaos import peer_cases as cases
 from tests.chaos.peer_bench import ENDPOINT_VARIABLE, Bench
@@ -29,7 +29,7 @@ from tests.tls import make_tls_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
 
 SIDE_BY_SIDE = 8

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from tests.airflow_processes.installation import AirflowInstallation
 
 ENDPOINT_VARIABLE = "PEER_ENDPOINT"

@@ -12,12 +12,12 @@ from google.cloud.logging_v2.services.logging_service_v2.transports import Loggi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
 
 
 @pytest.fixture(scope="session")
 def connect() -> Iterator[Callable[[str], aiplatform_v1.JobServiceClient]]:
-    """Makes Google's own job client for an address."""
+    """Make Google's own job client for an address."""
     channels = []
 
     def make(address: str) -> aiplatform_v1.JobServiceClient:
@@ -52,7 +52,7 @@ def parent(project: str) -> str:
 
 @pytest.fixture(scope="session")
 def make_job() -> Callable[..., aiplatform_v1.CustomJob]:
-    """Makes a valid job that runs a command on one machine."""
+    """Make a valid job that runs a command on one machine."""
 
     def make(*command: str, spec: dict[str, Any] | None = None, **fields: Any) -> aiplatform_v1.CustomJob:
         pool = {

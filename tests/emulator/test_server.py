@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import grpc
 
-from airflow_vertex_training.emulator.config import EmulatorConfig
-from airflow_vertex_training.emulator.messages import (
+from airflow_vertex_training.emulator.api.messages import (
     CreateCustomJobRequest,
     CustomJob,
     GetCustomJobRequest,
     JobState,
 )
+from airflow_vertex_training.emulator.config import EmulatorConfig
 from airflow_vertex_training.emulator.server import Emulator
 
 SERVICE = "/google.cloud.aiplatform.v1.JobService"

@@ -17,7 +17,7 @@ from tests.provider.task_runs import Supervisor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
 
 if "AIRFLOW_HOME" not in os.environ:
     # Airflow writes its configuration there when it is imported.

@@ -253,7 +253,7 @@ def test_connection_with_a_broken_key(connect):
 
 
 def test_get_and_cancel_are_repeated(on_emulator, project, supervisor):
-    """Reads and cancels, which do no harm twice, outlast a transient error."""
+    """Read and cancels, which do no harm twice, outlast a transient error."""
     (name,) = on_emulator.control.create_simulated(project, REGION, 1, run_seconds=600.0)
     for method in ("GetCustomJob", "CancelCustomJob"):
         on_emulator.control.add_fault(project, "error", method=method, code="UNAVAILABLE")

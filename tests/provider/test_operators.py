@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import VertexJobLink, job_url
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
-from airflow_vertex_training.vertex import connection
+from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, JobCancelledError, JobFailedError
 from tests.provider.task_runs import RUN_START, run_task, task_instance
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
 
 IMAGE = "us-docker.pkg.dev/acme/trainers/digits:1.4"
 REGION = "us-central1"
@@ -60,8 +60,8 @@ def only_job(emulator: EmulatorProcess, project: str) -> dict[str, Any]:
 
 def on_the_server(emulator: EmulatorProcess, project: str) -> aiplatform_v1.CustomJob:
     """Return the project's only job as the API answers it."""
-    where = connection.Endpoint(emulator.address, is_emulator=True)
-    with connection.open_client(where, AnonymousCredentials()) as client:
+    where = endpoint.Endpoint(emulator.address, is_emulator=True)
+    with endpoint.open_client(where, AnonymousCredentials()) as client:
         return client.get_custom_job(name=only_job(emulator, project)["name"])
 
 
@@ -740,7 +740,7 @@ def test_no_service_account_anywhere(monkeypatch, supervisor):
 def test_unreachable_endpoint(monkeypatch, supervisor):
     """An endpoint that nobody answers at is named as such after a while, and a retry may find it up."""
     private(monkeypatch, api_endpoint="localhost:1", service_account="a@b.iam.gserviceaccount.com")
-    monkeypatch.setattr("airflow_vertex_training.vertex.submission.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("airflow_vertex_training.vertex.submit.create.CONNECT_SECONDS", 1.0)
 
     outcome = run_task(make(retries=3))
 
@@ -753,7 +753,7 @@ def test_unreachable_endpoint(monkeypatch, supervisor):
 
 def test_wrong_project(monkeypatch, supervisor):
     """A project that is not there, or not ours, is refused once and for all, with a word on what to check."""
-    from airflow_vertex_training.emulator.process import launch
+    from airflow_vertex_training.emulator.control.process import launch
 
     with launch("--projects", "acme") as emulator:
         monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", emulator.address)

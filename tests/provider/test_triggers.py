@@ -18,7 +18,7 @@ from airflow_vertex_training.triggers import VertexJobTrigger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
 
 REGION = "us-central1"
 # What Airflow's triggerer cancels a trigger with when its task was killed; it looks at nothing else.

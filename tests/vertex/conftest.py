@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_vertex_training.vertex import connection, labels
-from airflow_vertex_training.vertex.jobs import Jobs
-from airflow_vertex_training.vertex.labels import TaskTry
-from airflow_vertex_training.vertex.spec import TrainingJob
+from airflow_vertex_training.vertex.api import endpoint
+from airflow_vertex_training.vertex.api.calls import Jobs
+from airflow_vertex_training.vertex.naming import identity
+from airflow_vertex_training.vertex.naming.identity import TaskTry
+from airflow_vertex_training.vertex.spec.job import TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_vertex_training.emulator.process import EmulatorProcess
+    from airflow_vertex_training.emulator.control.process import EmulatorProcess
 
 REGION = "us-central1"
 RUN_START = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
@@ -48,7 +49,7 @@ def a_job(this: TaskTry, *command: str) -> TrainingJob:
         display_name="digits",
         service_account="trainer@acme.iam.gserviceaccount.com",
         command=command or ("python", "-c", "import time; time.sleep(600)"),
-        labels=labels.all_labels(this, {}),
+        labels=identity.all_labels(this, {}),
     )
 
 
@@ -61,8 +62,8 @@ def sleeps() -> list[float]:
 @pytest.fixture
 def jobs(emulator: EmulatorProcess, project: str, sleeps: list[float]) -> Iterator[Jobs]:
     """The jobs of a project of its own; waiting between calls takes no time. All are cancelled at the end."""
-    client = connection.open_client(
-        connection.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
+    client = endpoint.open_client(
+        endpoint.Endpoint(emulator.address, is_emulator=True), AnonymousCredentials()
     )
     with Jobs(client, project, REGION, sleep=sleeps.append) as opened:
         yield opened

@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 import pytest
 from google.cloud import aiplatform_v1
 
-from airflow_vertex_training.vertex import protos, states
+from airflow_vertex_training.vertex import states
+from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
 from airflow_vertex_training.vertex.states import JobSnapshot
 

@@ -20,7 +20,7 @@ from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 from google.cloud.aiplatform_v1.services.job_service.transports import JobServiceGrpcTransport
 from google.protobuf import json_format
 
-from airflow_vertex_training.emulator.process import EmulatorProcess, launch
+from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

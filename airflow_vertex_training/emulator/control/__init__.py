@@ -1,0 +1,1 @@
+"""Start an emulator and inject faults."""

@@ -1,0 +1,1 @@
+"""The jobs of the emulator: their states, processes and storage."""

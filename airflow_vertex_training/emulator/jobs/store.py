@@ -1,0 +1,231 @@
+"""The jobs, in memory for speed and in SQLite so that they survive a restart.
+
+Without a file the same code writes to a database in memory: one path, so that what the tests use is what is
+kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_vertex_training.emulator.api.messages import CustomJob, JobState, Message
+from airflow_vertex_training.emulator.api.names import JobName, Location
+from airflow_vertex_training.emulator.jobs.changes import Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["FINAL_STATES", "Job", "JobStore", "open_database"]
+
+FINAL_STATES = frozenset(
+    {JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED}
+)
+"""The states that this emulator's jobs end in."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    sequence INTEGER PRIMARY KEY,
+    project TEXT NOT NULL,
+    region TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    message BLOB NOT NULL,
+    history TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS log_entries (
+    sequence INTEGER PRIMARY KEY,
+    project TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    task_name TEXT NOT NULL,
+    nanoseconds INTEGER NOT NULL,
+    severity INTEGER NOT NULL,
+    payload TEXT NOT NULL
+);
+"""
+
+
+def open_database(path: Path | None) -> sqlite3.Connection:
+    """Open the emulator's database and makes its tables.
+
+    Args:
+        path: The file; None takes a database in memory.
+
+    Raises:
+        ValueError: The file can't be opened, or is no SQLite database.
+    """
+    try:
+        database = sqlite3.connect(path or ":memory:", isolation_level=None)
+        # Every statement commits by itself. That outlives a killed process, which is what is promised; to
+        # outlive a machine that loses power would cost an fsync a statement.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        raise ValueError(
+            f"state_file: must be an SQLite file that can be written, {path}: {error}"
+        ) from error
+    return database
+
+
+@dataclass(eq=False)
+class Job:
+    """A custom job.
+
+    Args:
+        sequence: Grows with each job: the order in which they were made.
+        location: Its project (always the id) and region.
+        job_id: The last segment of its name.
+        message: What the API shows of it.
+        history: Its states and when it entered them, in nanoseconds since 1970, oldest first.
+    """
+
+    sequence: int
+    location: Location
+    job_id: str
+    message: Message
+    history: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def name(self) -> JobName:
+        """The job's name with the project's id."""
+        return JobName(self.location, self.job_id)
+
+    @property
+    def state(self) -> int:
+        """The `JobState` that it is in."""
+        return int(self.message.state)
+
+    @property
+    def state_name(self) -> str:
+        """Its state as text, such as `JOB_STATE_RUNNING`."""
+        return str(JobState(self.message.state).name)
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended."""
+        return self.message.state in FINAL_STATES
+
+    def enter(self, state: int, error: tuple[int, str] | None = None) -> None:
+        """Set a state and the times that Vertex sets with it.
+
+        Args:
+            state: The new state.
+            error: The job's error, as gRPC status code and text.
+        """
+        now = time.time_ns()
+        self.history.append((int(state), now))
+        self.message.state = state
+        self.message.update_time.FromNanoseconds(now)
+        if not self.message.HasField("create_time"):
+            self.message.create_time.FromNanoseconds(now)
+        if state == JobState.JOB_STATE_RUNNING and not self.message.HasField("start_time"):
+            self.message.start_time.FromNanoseconds(now)
+        if state in FINAL_STATES:
+            self.message.end_time.FromNanoseconds(now)
+        if error is not None:
+            self.message.error.code, self.message.error.message = error
+
+    def as_of(self, nanoseconds: int) -> Message | None:
+        """Return the message as it was then; None if the job was not there yet."""
+        past = [(state, since) for state, since in self.history if since <= nanoseconds]
+        if not past:
+            return None
+        message = CustomJob()
+        message.CopyFrom(self.message)
+        message.state, since = past[-1]
+        message.update_time.FromNanoseconds(since)
+        if message.state not in FINAL_STATES:
+            message.ClearField("end_time")
+            message.ClearField("error")
+        if not any(state == JobState.JOB_STATE_RUNNING for state, _ in past):
+            message.ClearField("start_time")
+        return message
+
+
+class JobStore:
+    """All jobs, by location, newest last; those that have not ended are indexed apart.
+
+    Args:
+        database: From `open_database`; the jobs in it are loaded.
+
+    Attributes:
+        changes: Tells of every job that is added, changed or removed.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._jobs: dict[Location, dict[str, Job]] = {}
+        self._active: dict[Location, dict[str, Job]] = {}
+        self.changes = Changes()
+        rows = database.execute("SELECT * FROM jobs ORDER BY sequence").fetchall()
+        for sequence, project, region, job_id, message, history in rows:
+            states = [(state, since) for state, since in json.loads(history)]
+            self._index(
+                Job(sequence, Location(project, region), job_id, CustomJob.FromString(message), states)
+            )
+        self.last_sequence = rows[-1][0] if rows else 0
+
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Add new jobs, in one transaction."""
+        self._database.execute("BEGIN")
+        for job in jobs:
+            self._write(job)
+        self._database.execute("COMMIT")
+        for job in jobs:
+            self._index(job)
+        self.last_sequence = max(self.last_sequence, *(job.sequence for job in jobs))
+        self.changes.notify()
+
+    def save(self, job: Job) -> None:
+        """Keep what was changed in a job."""
+        self._write(job)
+        if job.final:
+            self._active.get(job.location, {}).pop(job.job_id, None)
+        self.changes.notify()
+
+    def remove(self, job: Job) -> None:
+        """Remove a job."""
+        self._database.execute("DELETE FROM jobs WHERE sequence = ?", (job.sequence,))
+        self._jobs.get(job.location, {}).pop(job.job_id, None)
+        self._active.get(job.location, {}).pop(job.job_id, None)
+        self.changes.notify()
+
+    def get(self, name: JobName) -> Job | None:
+        """Find a job by its name; None if there is none."""
+        return self._jobs.get(name.location, {}).get(name.job_id)
+
+    def newest_first(self, location: Location, *, active_only: bool = False) -> Iterator[Job]:
+        """Go through a location's jobs.
+
+        Args:
+            location: The location, with the project's id.
+            active_only: Leave out jobs that have ended. A project's ended jobs pile up, so it is much
+                quicker.
+        """
+        return reversed(((self._active if active_only else self._jobs).get(location) or {}).values())
+
+    def all(self) -> list[Job]:
+        """Return the jobs of all locations."""
+        return [job for jobs in self._jobs.values() for job in jobs.values()]
+
+    def _index(self, job: Job) -> None:
+        self._jobs.setdefault(job.location, {})[job.job_id] = job
+        if not job.final:
+            self._active.setdefault(job.location, {})[job.job_id] = job
+
+    def _write(self, job: Job) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                job.sequence,
+                job.location.project,
+                job.location.region,
+                job.job_id,
+                job.message.SerializeToString(),
+                json.dumps(job.history),
+            ),
+        )

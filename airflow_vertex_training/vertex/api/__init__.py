@@ -1,0 +1,1 @@
+"""Calls to Vertex AI: where, how often, and what an error means."""

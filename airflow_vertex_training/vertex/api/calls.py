@@ -1,0 +1,261 @@
+"""The calls that make, read and end jobs, each with its deadline.
+
+``Jobs`` is for workers and threads, ``AsyncJobs`` for the one loop that watches many jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.cloud import aiplatform_v1
+from grpc import StatusCode
+
+from airflow_vertex_training.vertex.api import advice, protos, retries, status
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.states import age
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
+    from typing_extensions import Self
+
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
+
+
+@dataclass(frozen=True)
+class JobName:
+    """The parts of ``projects/P/locations/L/customJobs/ID``."""
+
+    project: str
+    region: str
+    custom_job_id: str
+
+    @classmethod
+    def parse(cls, job_name: str) -> JobName:
+        """Take a full resource name apart.
+
+        Raises:
+            InvalidJobError: it is none.
+        """
+        match job_name.split("/"):
+            case ["projects", project, "locations", region, "customJobs", custom_job_id] if (
+                project and region and custom_job_id
+            ):
+                return cls(project, region, custom_job_id)
+        form = "projects/PROJECT/locations/REGION/customJobs/ID"
+        raise InvalidJobError("job_name", f"{job_name!r} is no full resource name; write {form}")
+
+
+class Jobs:
+    """The jobs of one project and region.
+
+    Args:
+        client: an open client; ``close`` closes its channel.
+        project: project id or number.
+        region: such as ``us-central1``.
+        sleep: how to wait between retries; default ``time.sleep``.
+    """
+
+    def __init__(
+        self,
+        client: JobServiceClient,
+        project: str,
+        region: str,
+        sleep: Callable[[float], None] = time.sleep,  # noqa: TID251 - a default for worker threads, never the event loop
+    ) -> None:
+        self.client = client
+        self.project = project
+        self.region = region
+        self.sleep = sleep
+
+    @property
+    def parent(self) -> str:
+        """Resource name of the project and region."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def __enter__(self) -> Self:
+        """Use the jobs until the block ends, then close the channel."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the channel."""
+        self.client.transport.close()
+
+    def create(self, job: TrainingJob) -> JobSnapshot:
+        """Ask once for a new job. Never repeated here: ``submission`` knows when that is safe.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        request = aiplatform_v1.CreateCustomJobRequest(
+            parent=self.parent, custom_job=protos.to_custom_job(job)
+        )
+        return protos.to_snapshot(self.client.create_custom_job(request, timeout=retries.CREATE_TIMEOUT))
+
+    def get(self, job_name: str) -> JobSnapshot:
+        """Return a job as it is now.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        try:
+            job = retries.retrying(self.sleep)(
+                self.client.get_custom_job, request, timeout=retries.GET_TIMEOUT
+            )
+        except Exception as error:
+            raise advice.api_error(f"Getting {job_name}", error) from error
+        return protos.to_snapshot(job)
+
+    def find(self, label: str, value: str, *, patience: float = retries.RETRY_SECONDS) -> list[JobSnapshot]:
+        """Return all jobs that carry a label, the oldest first.
+
+        Args:
+            label: the label's key.
+            value: its value.
+            patience: seconds for which transient errors are put up with, default two minutes.
+
+        Raises:
+            VertexApiError: the API's error did not pass in that time, or never will.
+        """
+        filter_ = f'labels.{label}="{value}"'
+        jobs: list[JobSnapshot] = []
+        token = ""
+        while True:
+            page = self._page(filter_, token, patience)
+            jobs += map(protos.to_snapshot, page.custom_jobs)
+            token = page.next_page_token
+            if not token:
+                return sorted(jobs, key=age)
+
+    def check(self) -> None:
+        """Make one list call, to see whether it is answered.
+
+        Raises:
+            VertexApiError: it is not; the message says why.
+        """
+        self._page("", "", patience=0.0)
+
+    def cancel(self, job_name: str) -> bool:
+        """Ask Vertex to cancel a job, through transient errors.
+
+        Returns:
+            Whether Vertex took the request; ``False`` where the job has ended already or is gone.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        request = aiplatform_v1.CancelCustomJobRequest(name=job_name)
+        try:
+            retries.retrying(self.sleep)(
+                self.client.cancel_custom_job, request, timeout=retries.CANCEL_TIMEOUT
+            )
+        except Exception as error:
+            if status.status_code(error) in {StatusCode.NOT_FOUND, StatusCode.FAILED_PRECONDITION}:
+                return False
+            raise advice.api_error(f"Cancelling {job_name}", error) from error
+        return True
+
+    def _page(self, filter_: str, token: str, patience: float) -> aiplatform_v1.ListCustomJobsResponse:
+        request = protos.list_request(self.parent, filter_, token)
+        try:
+            pager = retries.retrying(self.sleep, patience)(
+                self.client.list_custom_jobs, request, timeout=retries.LIST_TIMEOUT
+            )
+        except Exception as error:
+            raise advice.api_error(
+                f"Listing jobs in {self.region} of project {self.project}", error
+            ) from error
+        return next(pager.pages)
+
+
+class AsyncJobs:
+    """The jobs of one project and region, for an event loop: single calls within a budget, none repeated.
+
+    Args:
+        connect: opens a client.
+        parent: ``projects/P/locations/L``.
+        wait_for_turn: awaited before each call, so that no minute sees too many.
+        call_timeout: deadline of a call in seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[JobServiceAsyncClient]],
+        parent: str,
+        *,
+        wait_for_turn: Callable[[], Awaitable[None]],
+        call_timeout: float,
+    ) -> None:
+        self.parent = parent
+        # How many calls were made so far.
+        self.requests = 0
+        # Whether ``open`` shall open the channel anew, say because the credentials were refused.
+        self.reopen = False
+        self._connect = connect
+        self._wait_for_turn = wait_for_turn
+        self._timeout = call_timeout
+        self._client: Any = None
+
+    async def open(self) -> None:
+        """Open the channel unless it is open; raises whatever ``connect`` raises."""
+        if self.reopen:
+            self.reopen = False
+            await self.close()
+        if self._client is None:
+            # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
+            # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
+            opening = asyncio.ensure_future(self._connect())
+            try:
+                self._client = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_late)
+                raise
+
+    async def close(self) -> None:
+        """Close the channel."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.transport.close()
+
+    async def get(self, job_name: str) -> Any:
+        """Return the bare protobuf message of a job.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        await self._spend()
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        return aiplatform_v1.CustomJob.pb(await self._client.get_custom_job(request, timeout=self._timeout))
+
+    async def page(self, filter_: str, page_token: str) -> Any:
+        """Return a page of a list as the bare protobuf message: wrapping each job costs more than reading it.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: as the API answers it.
+        """
+        await self._spend()
+        request = protos.list_request(self.parent, filter_, page_token)
+        pager = await self._client.list_custom_jobs(request, timeout=self._timeout)
+        return aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
+
+    async def _spend(self) -> None:
+        self.requests += 1
+        await self._wait_for_turn()
+
+
+def _close_late(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        closing = asyncio.ensure_future(opening.result().transport.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()

@@ -1,0 +1,144 @@
+"""The one translator between our words and the API's messages."""
+
+from __future__ import annotations
+
+import json
+from datetime import timezone
+from typing import TYPE_CHECKING, Any
+
+from google.cloud import aiplatform_v1
+from google.protobuf import json_format
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.states import JobSnapshot
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+
+# The largest page is not documented: what is asked for may be cut, and the token followed.
+PAGE_SIZE = 100
+
+# All that a snapshot is made of: nothing of the spec but the output folder crosses the network.
+SNAPSHOT_FIELDS = (
+    "name",
+    "display_name",
+    "state",
+    "create_time",
+    "start_time",
+    "end_time",
+    "update_time",
+    "error",
+    "labels",
+    "job_spec.base_output_directory",
+)
+
+
+def to_custom_job(job: TrainingJob) -> aiplatform_v1.CustomJob:
+    """Return the message that ``CreateCustomJob`` takes."""
+    # proto-plus takes a datetime.timedelta for a Duration.
+    return aiplatform_v1.CustomJob(
+        display_name=job.display_name,
+        labels=dict(job.labels),
+        job_spec=aiplatform_v1.CustomJobSpec(
+            worker_pool_specs=[_worker_pool(job)],
+            scheduling=aiplatform_v1.Scheduling(timeout=job.maximum_run_time),
+            service_account=job.service_account,
+            network=job.network or "",
+            reserved_ip_ranges=list(job.reserved_ip_ranges or ()),
+            base_output_directory=_directory(job.base_output_directory),
+        ),
+    )
+
+
+def to_json(parent: str, custom_job: aiplatform_v1.CustomJob) -> str:
+    """Return a create request as the JSON text that the REST API takes."""
+    request = aiplatform_v1.CreateCustomJobRequest(parent=parent, custom_job=custom_job)
+    data = json_format.MessageToDict(aiplatform_v1.CreateCustomJobRequest.pb(request))
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def list_request(parent: str, filter_: str, page_token: str) -> aiplatform_v1.ListCustomJobsRequest:
+    """Return the request for a page of jobs, as large as Vertex AI makes them, with what a snapshot needs."""
+    return aiplatform_v1.ListCustomJobsRequest(
+        parent=parent,
+        filter=filter_,
+        page_size=PAGE_SIZE,
+        page_token=page_token,
+        read_mask=FieldMask(paths=SNAPSHOT_FIELDS),
+    )
+
+
+def to_snapshot(custom_job: Any) -> JobSnapshot:
+    """Return what matters of a job that the API answered, a ``CustomJob`` or its bare protobuf message."""
+    job = custom_job
+    if isinstance(custom_job, aiplatform_v1.CustomJob):
+        job = aiplatform_v1.CustomJob.pb(custom_job)
+    # A field that isn't set reads as its default: whether there is an error is asked of the message.
+    has_error = job.HasField("error")
+    return JobSnapshot(
+        name=job.name,
+        display_name=job.display_name,
+        state=state_name(job.state),
+        create_time=to_datetime(job.create_time) if job.HasField("create_time") else None,
+        start_time=to_datetime(job.start_time) if job.HasField("start_time") else None,
+        end_time=to_datetime(job.end_time) if job.HasField("end_time") else None,
+        update_time=to_datetime(job.update_time) if job.HasField("update_time") else None,
+        error_code=job.error.code if has_error else None,
+        error_message=job.error.message if has_error else "",
+        base_output_directory=job.job_spec.base_output_directory.output_uri_prefix,
+        labels=dict(job.labels),
+    )
+
+
+def to_datetime(timestamp: Timestamp) -> datetime:
+    """Return a protobuf timestamp as a datetime in UTC."""
+    return timestamp.ToDatetime(tzinfo=timezone.utc)
+
+
+def state_name(value: int) -> str:
+    """Return the name of a ``JobState``; a state that this client does not know is UNSPECIFIED."""
+    return _STATE_NAMES.get(value, "JOB_STATE_UNSPECIFIED")
+
+
+def _worker_pool(job: TrainingJob) -> aiplatform_v1.WorkerPoolSpec:
+    machine = aiplatform_v1.MachineSpec(machine_type=job.machine_type)
+    if job.accelerator_type and job.accelerator_count:
+        machine.accelerator_type = _accelerator(job.accelerator_type)
+        machine.accelerator_count = job.accelerator_count
+    return aiplatform_v1.WorkerPoolSpec(
+        machine_spec=machine,
+        replica_count=1,
+        disk_spec=aiplatform_v1.DiskSpec(
+            boot_disk_type=job.boot_disk_type, boot_disk_size_gb=job.boot_disk_size_gb
+        ),
+        container_spec=aiplatform_v1.ContainerSpec(
+            image_uri=job.image,
+            command=list(job.command or ()),
+            args=list(job.args or ()),
+            env=[aiplatform_v1.EnvVar(name=name, value=value) for name, value in job.env.items()],
+        ),
+    )
+
+
+def _accelerator(name: str) -> Any:
+    known = {each.name: each for each in _values(aiplatform_v1.AcceleratorType) if each.value}
+    if name not in known:
+        raise InvalidJobError("accelerator_type", f"{name!r} is not known; one of {', '.join(known)}")
+    return known[name]
+
+
+def _values(enum: Any) -> list[Any]:
+    # The client library's enums are typed as plain classes.
+    return list(enum)
+
+
+def _directory(uri: str | None) -> aiplatform_v1.GcsDestination | None:
+    return aiplatform_v1.GcsDestination(output_uri_prefix=uri) if uri else None
+
+
+_STATE_NAMES: dict[int, str] = {each.value: each.name for each in _values(aiplatform_v1.JobState)}

@@ -1,0 +1,1 @@
+"""Legal names and labels, and who asks for a job."""

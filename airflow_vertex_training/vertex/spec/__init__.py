@@ -1,0 +1,1 @@
+"""What to run, checked before it costs anything."""

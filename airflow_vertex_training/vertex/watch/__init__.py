@@ -1,0 +1,1 @@
+"""Wait for many jobs at the price of few."""
