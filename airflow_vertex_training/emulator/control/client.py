@@ -53,7 +53,7 @@ class ControlClient:
         return str(self._call("add_fault", fault={"project": project, "kind": kind, **settings}))
 
     def clear_faults(self, project: str) -> None:
-        """Take all of a project's faults out of force, and releases what they hold."""
+        """Take all of a project's faults out of force, and release what they hold."""
         self._call("clear_faults", project=project)
 
     def wait_fault(self, fault_id: str, times: int = 1, timeout: float = 30.0) -> None:

@@ -193,7 +193,7 @@ class FaultBook:
         return fault_id
 
     def clear(self, project: str) -> None:
-        """Take all faults of a project out of force, and releases what they hold."""
+        """Take all faults of a project out of force, and release what they hold."""
         for fault_id, active in list(self._faults.items()):
             if active.fault.project == project:
                 active.released.set()
@@ -208,7 +208,7 @@ class FaultBook:
         return self._faults[fault_id]
 
     def take(self, phase: str, target: Target) -> ActiveFault | None:
-        """Find the fault that strikes a target, and uses it up by one.
+        """Find the fault that strikes a target, and use it up by one.
 
         Args:
             phase: `before_commit`, `after_commit`, `view`, `queue`, `provision` or `run`.

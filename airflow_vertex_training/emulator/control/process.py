@@ -142,7 +142,7 @@ def _read_until_ready(process: subprocess.Popen[bytes], deadline: float) -> byte
 
 
 def _content(file: IO[bytes]) -> str:
-    """Read a file from its start, and leaves the position that the emulator writes at alone."""
+    """Read a file from its start, and leave the position that the emulator writes at alone."""
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 

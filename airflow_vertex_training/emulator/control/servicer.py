@@ -68,7 +68,7 @@ class ControlServicer:
         return self._emulator.faults.add(Fault.from_dict(fault))
 
     async def clear_faults(self, project: str) -> None:
-        """Take a project's faults out of force, and releases what they hold."""
+        """Take a project's faults out of force, and release what they hold."""
         self._emulator.faults.clear(project)
 
     async def wait_fault(self, fault_id: str, times: int) -> None:

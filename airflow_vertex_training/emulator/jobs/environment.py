@@ -126,7 +126,7 @@ def command(replica: Replica, storage: Storage) -> list[str]:
 def environment(
     job: Job, replica: Replica, addresses: Mapping[str, str], storage: Storage, project_number: str
 ) -> dict[str, str]:
-    """Return a replica's environment, and makes the folders that it names.
+    """Return a replica's environment, and make the folders that it names.
 
     Args:
         job: The job.

@@ -74,7 +74,7 @@ class Lifecycle:
         self._runs: dict[Job, Run] = {}
 
     def create(self, location: Location, messages: Sequence[Message]) -> list[Job]:
-        """Make jobs and sets them going.
+        """Make jobs and set them going.
 
         Args:
             location: Where; with the project's id.

@@ -63,7 +63,7 @@ def test_command_line_refuses_other_hosts():
 
 
 def test_life_of_a_process(connect, make_job, tmp_path):
-    """An emulator keeps its jobs over a stop, a crash and a restart, and leaves no process behind.
+    """An emulator keeps its jobs over a stop, a crash and a restart, and leave no process behind.
 
     One test for all of it: each start costs seconds.
     """
