@@ -16,6 +16,7 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE, emulator_address
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
 from airflow_vertex_training.vertex.naming import identity, labels
 from airflow_vertex_training.vertex.spec import checks
@@ -67,7 +68,7 @@ class VertexTrainingHook(GoogleBaseHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain, **kwargs)
-        if emulator := _emulator_address():
+        if emulator := emulator_address():
             _warn_of_emulator(emulator)
 
     @classmethod
@@ -81,7 +82,7 @@ class VertexTrainingHook(GoogleBaseHook):
         logger.info(
             "There is no connection %r, so %s serve",
             conn_id,
-            "the emulator's defaults" if _emulator_address() else "application default credentials",
+            "the emulator's defaults" if emulator_address() else "application default credentials",
         )
         return Connection(conn_id=conn_id, conn_type=cls.conn_type)
 
@@ -98,7 +99,7 @@ class VertexTrainingHook(GoogleBaseHook):
 
     def get_credentials_and_project_id(self) -> tuple[Credentials, str | None]:
         """Return the connection's credentials and project; anonymous ones for the emulator."""
-        if _emulator_address():
+        if emulator_address():
             project = self._get_field("project") or os.environ.get("GOOGLE_CLOUD_PROJECT")
             return AnonymousCredentials(), project or _EMULATOR_PROJECT
         return super().get_credentials_and_project_id()
@@ -150,7 +151,7 @@ class VertexTrainingHook(GoogleBaseHook):
         return account
 
     def _own_account(self) -> str | None:
-        if _emulator_address():
+        if emulator_address():
             return _EMULATOR_ACCOUNT
         credentials = self.get_credentials()
         account = getattr(credentials, "service_account_email", None)
@@ -295,16 +296,10 @@ def _watch(
     return watcher.watch(job_name, poll_interval)
 
 
-def _emulator_address() -> str | None:
-    return os.environ.get("VERTEX_AI_EMULATOR_HOST") or None
-
-
 @functools.cache
 def _warn_of_emulator(address: str) -> None:
     """Say it once in a process, which is once in a task's log."""
-    logger.warning(
-        "VERTEX_AI_EMULATOR_HOST is set: jobs run on the emulator at %s, not on Vertex AI", address
-    )
+    logger.warning("%s is set: jobs run on the emulator at %s, not on Vertex AI", EMULATOR_VARIABLE, address)
 
 
 def _connection_type() -> dict[str, Any]:

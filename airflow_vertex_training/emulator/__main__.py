@@ -35,6 +35,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="serve faults and counters for tests on this port; 0 takes a free one",
     )
+    add(
+        "--unix-socket",
+        type=Path,
+        metavar="FILE",
+        help="serve at this socket instead of a port, in a folder that only you may enter: "
+        "no other user of this machine can then send commands",
+    )
     add("--tls-cert", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)")
     add("--tls-key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
     add("--state", type=Path, metavar="FILE", help="keep jobs and logs in this SQLite file over restarts")
@@ -59,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
             "--stop-grace-seconds",
             defaults.stop_grace_seconds,
             "from SIGTERM to SIGKILL for a job's processes",
+        ),
+        (
+            "--error-delay",
+            defaults.error_delay_seconds,
+            "how long after its final state a job's error is set; on Vertex about 60",
         ),
     ]
     for name, value, text in seconds:
@@ -105,6 +117,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         host=arguments.host,
         port=arguments.port,
         control_port=arguments.control_port,
+        unix_socket=arguments.unix_socket,
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
         state_file=arguments.state,
@@ -113,6 +126,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         queue_seconds=arguments.queue_seconds,
         provision_seconds=arguments.provision_seconds,
         stop_grace_seconds=arguments.stop_grace_seconds,
+        error_delay_seconds=arguments.error_delay,
         quotas=quotas if arguments.enforce_quotas else None,
         projects=frozenset(arguments.projects.split(",")) if arguments.projects else None,
         project_numbers=dict(arguments.project_number),

@@ -42,6 +42,9 @@ class EmulatorConfig:
         port: TCP port of the API; 0 takes a free one.
         control_port: TCP port of the control service (faults, counters); 0 takes a free one, None serves
             none.
+        unix_socket: Serve the API at this Unix domain socket, not at a port. Its folder has to be one that
+            only its owner may enter; one that is missing is made. The control service, if any, is served
+            beside it, at the same path with `.control` after it.
         tls_cert: PEM file with the server's certificate chain. With `tls_key`: the API is served over TLS.
         tls_key: PEM file with its private key.
         state_file: SQLite file that keeps jobs and logs over a restart; None keeps them in memory.
@@ -51,6 +54,8 @@ class EmulatorConfig:
             five seconds within which Airflow's scheduler may fail a task that resumes.
         provision_seconds: How long it is PENDING then.
         stop_grace_seconds: From SIGTERM to SIGKILL when a job is cancelled or timed out.
+        error_delay_seconds: How long after its final state a job's error is set. Google's troubleshooting
+            page says that it takes Vertex about a minute.
         quotas: The limits to enforce; None enforces none.
         projects: The projects that the caller may use; None permits all.
         project_numbers: Project numbers by project id. Vertex answers resource names with the number; a
@@ -61,6 +66,7 @@ class EmulatorConfig:
     host: str = "127.0.0.1"
     port: int = 0
     control_port: int | None = None
+    unix_socket: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     state_file: Path | None = None
@@ -69,6 +75,7 @@ class EmulatorConfig:
     queue_seconds: float = 2.0
     provision_seconds: float = 3.0
     stop_grace_seconds: float = 10.0
+    error_delay_seconds: float = 0.0
     quotas: QuotaLimits | None = None
     projects: frozenset[str] | None = None
     project_numbers: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +85,11 @@ class EmulatorConfig:
         check_host(self.host)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key: TLS needs both, only one was given")
-        for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds"):
+        if self.unix_socket is not None and self.tls_cert is not None:
+            raise ValueError(
+                "unix_socket: can't be used with TLS, and needs none: leave out tls_cert and tls_key"
+            )
+        for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds", "error_delay_seconds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
         for uri, folder in self.images.items():

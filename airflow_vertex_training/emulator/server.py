@@ -11,6 +11,7 @@ import grpc
 
 from airflow_vertex_training.emulator.api.gate import Gate
 from airflow_vertex_training.emulator.api.job_service import JobServicer
+from airflow_vertex_training.emulator.api.listening import Port, UnixSocket
 from airflow_vertex_training.emulator.api.logging_service import LoggingServicer
 from airflow_vertex_training.emulator.api.names import Projects
 from airflow_vertex_training.emulator.api.quotas import Quotas
@@ -49,8 +50,8 @@ class Emulator:
         config: Its settings.
 
     Attributes:
-        address: `host:port` of the API.
-        control_address: `host:port` of the control service; empty if none is served.
+        address: `host:port` of the API, or `unix:FILE`.
+        control_address: The same of the control service; empty if none is served.
         storage: The folder where buckets lie.
     """
 
@@ -70,19 +71,21 @@ class Emulator:
         self.lifecycle = Lifecycle(self.store, self.log, self._runner, self.faults, self.projects, config)
         self._server: grpc.aio.Server | None = None
         self._control_server: grpc.aio.Server | None = None
-        self._port = config.port
+        self._endpoint = _endpoint(config)
         self.address = ""
         self.control_address = ""
 
     async def __aenter__(self) -> Self:
         try:
+            # First of all: who gets an answer may ask for anything at once, also to cancel a job.
+            self.lifecycle.resume()
             await self.resume_serving()
             if self._config.control_port is not None:
                 self._control_server = _server({SERVICE_NAME: ControlServicer(self).handlers()})
-                port = _bind(self._control_server, self._config.host, self._config.control_port)
+                control = _control_endpoint(self._config, self._config.control_port)
+                control.bind(self._control_server)
                 await self._control_server.start()
-                self.control_address = _address(self._config.host, port)
-            self.lifecycle.resume()
+                self.control_address = control.address
         except BaseException:
             await self.__aexit__()
             raise
@@ -102,17 +105,17 @@ class Emulator:
         """Serve the API; after a pause at the same address.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port or the socket is taken, or others may enter the socket's folder.
         """
         if self._server is not None:
             return
         jobs = JobServicer(self.gate, self.store, self.log, self.lifecycle, self.projects, self.faults)
         logs = LoggingServicer(self.gate, self.log, self.projects, self.faults)
         server = _server({_JOB_SERVICE: jobs.handlers(), _LOGGING_SERVICE: logs.handlers()})
-        self._port = _bind(server, self._config.host, self._port, self._credentials())
+        self._endpoint.bind(server, self._credentials())
         await server.start()
         self._server = server
-        self.address = _address(self._config.host, self._port)
+        self.address = self._endpoint.address
 
     async def pause_serving(self) -> None:
         """Cut the API's connections and refuses new ones. Jobs go on."""
@@ -135,17 +138,11 @@ def _server(services: Mapping[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]) 
     return server
 
 
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _endpoint(config: EmulatorConfig) -> Port | UnixSocket:
+    return UnixSocket(config.unix_socket) if config.unix_socket else Port(config.host, config.port)
 
 
-def _bind(
-    server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None = None
-) -> int:
-    address = _address(host, port)
-    try:
-        if credentials is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        raise OSError(f"port: {address} can't be bound, another process may have it") from error
+def _control_endpoint(config: EmulatorConfig, port: int) -> Port | UnixSocket:
+    if config.unix_socket is None:
+        return Port(config.host, port)
+    return UnixSocket(config.unix_socket.with_name(f"{config.unix_socket.name}.control"))

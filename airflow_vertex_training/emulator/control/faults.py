@@ -9,6 +9,7 @@ and one when it runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ _PHASES = {
     "queue": ("queue",),
     "job_error": ("provision",),
     "preempt": ("run",),
+    "late_error": ("error",),
 }
 
 STOCKOUT = (
@@ -53,6 +55,7 @@ class Fault:
             list misses what is younger than `seconds`. `queue`: the job stays QUEUED for `seconds` more, or
             until it is released. `job_error`: the job fails when it should start, with `code` and `message`
             (default: a stockout). `preempt`: a replica is lost `seconds` after the job began to run.
+            `late_error`: the job's error is set `seconds` after its final state, or when it is released.
         project: The project's id.
         method: The RPC, such as `CreateCustomJob`; `*` is any. Faults of jobs have no method.
         region: Only this region; None is any.
@@ -169,6 +172,11 @@ class ActiveFault:
         self._progress.notify()
         return True
 
+    async def wait_over(self) -> None:
+        """Wait until its seconds have passed, or it is released."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.released.wait(), self.fault.seconds)
+
     async def wait_reached(self, times: int) -> None:
         """Wait until it has struck so often."""
         while self.struck < times:
@@ -211,7 +219,7 @@ class FaultBook:
         """Find the fault that strikes a target, and use it up by one.
 
         Args:
-            phase: `before_commit`, `after_commit`, `view`, `queue`, `provision` or `run`.
+            phase: `before_commit`, `after_commit`, `view`, `queue`, `provision`, `run` or `error`.
             target: The request or the job.
 
         Returns:

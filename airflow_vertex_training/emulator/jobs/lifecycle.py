@@ -20,7 +20,7 @@ import grpc
 
 from airflow_vertex_training.emulator.api.errors import ApiError
 from airflow_vertex_training.emulator.api.messages import CustomJob, JobState, Message
-from airflow_vertex_training.emulator.control.faults import STOCKOUT, FaultBook, Target
+from airflow_vertex_training.emulator.control.faults import STOCKOUT, ActiveFault, FaultBook, Target
 from airflow_vertex_training.emulator.jobs.runner import ReplicaFailure, ReplicaLost, Run, Runner
 from airflow_vertex_training.emulator.jobs.store import FINAL_STATES, Job, JobStore
 
@@ -72,6 +72,7 @@ class Lifecycle:
         self._config = config
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._runs: dict[Job, Run] = {}
+        self._late_errors: dict[Job, ActiveFault] = {}
 
     def create(self, location: Location, messages: Sequence[Message]) -> list[Job]:
         """Make jobs and set them going.
@@ -96,9 +97,9 @@ class Lifecycle:
         return jobs
 
     def resume(self) -> None:
-        """Set all jobs going again that have not ended."""
+        """Set all jobs going again that have not ended, or still lack their error."""
         for job in self._store.all():
-            if not job.final:
+            if not job.final or job.late_error is not None:
                 self._go(job)
 
     async def close(self) -> None:
@@ -137,6 +138,12 @@ class Lifecycle:
         task.add_done_callback(lambda _: self._tasks.pop(job, None))
 
     async def _live(self, job: Job) -> None:
+        if not job.final:
+            await self._bring_to_end(job)
+        if job.late_error is not None:
+            await self._tell_error(job)
+
+    async def _bring_to_end(self, job: Job) -> None:
         try:
             if job.state == JobState.JOB_STATE_CANCELLING:
                 self._finish(job, JobState.JOB_STATE_CANCELLED, _CANCELLED, "CANCELED")
@@ -172,8 +179,18 @@ class Lifecycle:
     async def _queue_on_request(self, job: Job) -> None:
         struck = self._faults.take("queue", self._target(job))
         if struck is not None:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(struck.released.wait(), struck.fault.seconds)
+            await struck.wait_over()
+
+    async def _tell_error(self, job: Job) -> None:
+        """Set the error of a job that has ended, when it is time."""
+        struck = self._late_errors.pop(job, None)
+        if struck is None:
+            await self._wait_in_state(job, self._config.error_delay_seconds)
+        else:
+            await struck.wait_over()
+        job.tell_error()
+        if self._store.get(job.name) is job:  # it may have been deleted meanwhile
+            self._store.save(job)
 
     async def _wait_in_state(self, job: Job, seconds: float) -> None:
         passed = (time.time_ns() - job.history[-1][1]) / 1e9
@@ -235,13 +252,20 @@ class Lifecycle:
             self._write(job, "Job completed successfully.")
         else:
             self._write(job, f"Job {'failed' if code != _CANCELLED else 'cancelled'}. {text}", "ERROR")
-        self._enter(job, state, (code, text) if code else None)
+        if code:
+            job.late_error = (code, text)
+            struck = self._faults.take("error", self._target(job))
+            if struck is not None:
+                self._late_errors[job] = struck
+            elif not self._config.error_delay_seconds:
+                job.tell_error()
+        self._enter(job, state)
 
-    def _enter(self, job: Job, state: int, error: tuple[int, str] | None = None) -> None:
+    def _enter(self, job: Job, state: int) -> None:
         if job.state == JobState.JOB_STATE_CANCELLING and state not in FINAL_STATES:
             # asyncio drops a cancellation that comes in the same moment as what was waited for.
             raise asyncio.CancelledError
-        job.enter(state, error)
+        job.enter(state)
         self._store.save(job)
 
     def _write(self, job: Job, text: str, severity: str = "INFO") -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,18 @@ FINAL_STATES = frozenset(
 )
 """The states that this emulator's jobs end in."""
 
+_SCHEMA_VERSION = 2
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
+CREATE TABLE jobs (
     sequence INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
     region TEXT NOT NULL,
     job_id TEXT NOT NULL,
     message BLOB NOT NULL,
-    history TEXT NOT NULL
+    history TEXT NOT NULL,
+    late_error TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS log_entries (
+CREATE TABLE log_entries (
     sequence INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
     job_id TEXT NOT NULL,
@@ -49,26 +52,46 @@ CREATE TABLE IF NOT EXISTS log_entries (
 
 
 def open_database(path: Path | None) -> sqlite3.Connection:
-    """Open the emulator's database and makes its tables.
+    """Open the emulator's database and make its tables.
 
     Args:
         path: The file; None takes a database in memory.
 
     Raises:
-        ValueError: The file can't be opened, or is no SQLite database.
+        ValueError: The file can't be opened, is no SQLite database, or another version has written it.
     """
     try:
+        if path is not None:
+            _keep_private(path)
         database = sqlite3.connect(path or ":memory:", isolation_level=None)
         # Every statement commits by itself. That outlives a killed process, which is what is promised; to
         # outlive a machine that loses power would cost an fsync a statement.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")
-        database.executescript(_SCHEMA)
-    except sqlite3.Error as error:
+        is_new = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if is_new:
+            database.executescript(_SCHEMA)
+            database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    except (sqlite3.Error, OSError) as error:
         raise ValueError(
             f"state_file: must be an SQLite file that can be written, {path}: {error}"
         ) from error
+    if version != _SCHEMA_VERSION:
+        database.close()
+        raise ValueError(f"state_file: {path} is of another version of the emulator: remove it")
     return database
+
+
+def _keep_private(path: Path) -> None:
+    """Make the file its owner's alone: it holds env values, which may be secrets.
+
+    SQLite gives the files that it makes beside it, `-wal` and `-shm`, the same permissions.
+    """
+    path.touch(mode=0o600)
+    for end in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + end).chmod(0o600)
 
 
 @dataclass(eq=False)
@@ -81,6 +104,7 @@ class Job:
         job_id: The last segment of its name.
         message: What the API shows of it.
         history: Its states and when it entered them, in nanoseconds since 1970, oldest first.
+        late_error: The error of a job that has ended, as gRPC status code and text, until it is set.
     """
 
     sequence: int
@@ -88,6 +112,7 @@ class Job:
     job_id: str
     message: Message
     history: list[tuple[int, int]] = field(default_factory=list)
+    late_error: tuple[int, str] | None = None
 
     @property
     def name(self) -> JobName:
@@ -109,12 +134,11 @@ class Job:
         """Whether it has ended."""
         return self.message.state in FINAL_STATES
 
-    def enter(self, state: int, error: tuple[int, str] | None = None) -> None:
+    def enter(self, state: int) -> None:
         """Set a state and the times that Vertex sets with it.
 
         Args:
             state: The new state.
-            error: The job's error, as gRPC status code and text.
         """
         now = time.time_ns()
         self.history.append((int(state), now))
@@ -126,8 +150,13 @@ class Job:
             self.message.start_time.FromNanoseconds(now)
         if state in FINAL_STATES:
             self.message.end_time.FromNanoseconds(now)
-        if error is not None:
-            self.message.error.code, self.message.error.message = error
+
+    def tell_error(self) -> None:
+        """Set the error that has been waited for."""
+        if self.late_error is not None:
+            self.message.error.code, self.message.error.message = self.late_error
+            self.late_error = None
+            self.message.update_time.GetCurrentTime()
 
     def as_of(self, nanoseconds: int) -> Message | None:
         """Return the message as it was then; None if the job was not there yet."""
@@ -137,10 +166,12 @@ class Job:
         message = CustomJob()
         message.CopyFrom(self.message)
         message.state, since = past[-1]
-        message.update_time.FromNanoseconds(since)
+        if message.update_time.ToNanoseconds() > nanoseconds:
+            # The last update was a state, or the error after the last state.
+            message.update_time.FromNanoseconds(since)
+            message.ClearField("error")
         if message.state not in FINAL_STATES:
             message.ClearField("end_time")
-            message.ClearField("error")
         if not any(state == JobState.JOB_STATE_RUNNING for state, _ in past):
             message.ClearField("start_time")
         return message
@@ -162,11 +193,11 @@ class JobStore:
         self._active: dict[Location, dict[str, Job]] = {}
         self.changes = Changes()
         rows = database.execute("SELECT * FROM jobs ORDER BY sequence").fetchall()
-        for sequence, project, region, job_id, message, history in rows:
+        for sequence, project, region, job_id, message, history, late_error in rows:
             states = [(state, since) for state, since in json.loads(history)]
-            self._index(
-                Job(sequence, Location(project, region), job_id, CustomJob.FromString(message), states)
-            )
+            location, error = Location(project, region), json.loads(late_error)
+            late = None if error is None else (error[0], error[1])
+            self._index(Job(sequence, location, job_id, CustomJob.FromString(message), states, late))
         self.last_sequence = rows[-1][0] if rows else 0
 
     def add(self, jobs: Sequence[Job]) -> None:
@@ -219,7 +250,7 @@ class JobStore:
 
     def _write(self, job: Job) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 job.sequence,
                 job.location.project,
@@ -227,5 +258,6 @@ class JobStore:
                 job.job_id,
                 job.message.SerializeToString(),
                 json.dumps(job.history),
+                json.dumps(job.late_error),
             ),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from google.auth import exceptions as auth_exceptions
 from grpc import StatusCode
 
+from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE
 from airflow_vertex_training.vertex.api.status import _CAPACITY, _UNKNOWN_HOST, status_code
 from airflow_vertex_training.vertex.exceptions import VertexApiError
 
@@ -58,7 +59,7 @@ _ADVICE_BY_TEXT = (
     (_CAPACITY, "Ask for more quota, or use another region, machine or accelerator."),
     (
         "failed to connect to all addresses",
-        "Nothing answers there: check the connection's api_endpoint, VERTEX_AI_EMULATOR_HOST, the network.",
+        f"Nothing answers there: check the connection's api_endpoint, {EMULATOR_VARIABLE}, the network.",
     ),
     *((words, _ADVICE_UNKNOWN_HOST) for words in _UNKNOWN_HOST),
     ("Getting metadata from plugin failed", _ADVICE_CREDENTIALS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +15,12 @@ from google.cloud.aiplatform_v1.services.job_service.transports import (
 )
 
 from airflow_vertex_training import __version__
-from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.api.emulator import check_address, emulator_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.auth.credentials import Credentials
-
-EMULATOR_VARIABLE = "VERTEX_AI_EMULATOR_HOST"
 
 _CLIENT_INFO = ClientInfo(user_agent=f"airflow-vertex-training/{__version__}")
 # A connection that died without a word is noticed after half a minute, and one that is back after an
@@ -38,7 +35,10 @@ _CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Address of a JobService, ``host[:port]``, and whether it is the emulator, which speaks plaintext."""
+    """Address of a JobService, and whether it is the emulator, which speaks plaintext.
+
+    Address: ``host[:port]``; for the emulator also ``unix:FILE``.
+    """
 
     address: str
     is_emulator: bool = False
@@ -53,14 +53,14 @@ def endpoint(region: str, api_endpoint: str | None, environ: Mapping[str, str] |
         environ: the environment; default that of the process. ``VERTEX_AI_EMULATOR_HOST`` wins over all.
 
     Raises:
-        InvalidJobError: ``api_endpoint`` or the variable is no ``host[:port]``.
+        InvalidJobError: ``api_endpoint`` is no ``host[:port]``, or the variable is neither that nor
+            ``unix:FILE``.
     """
-    emulator = (os.environ if environ is None else environ).get(EMULATOR_VARIABLE)
+    emulator = emulator_address(environ)
     if emulator:
-        _check_address(EMULATOR_VARIABLE, emulator)
         return Endpoint(emulator, is_emulator=True)
     if api_endpoint:
-        _check_address("api_endpoint", api_endpoint)
+        check_address("api_endpoint", api_endpoint)
         return Endpoint(api_endpoint)
     return Endpoint(f"{region}-aiplatform.googleapis.com")
 
@@ -101,9 +101,3 @@ def _secure_async_channel(*args: Any, options: Any = (), **kwargs: Any) -> grpc.
         *args, options=[*options, *_CHANNEL_OPTIONS], **kwargs
     )
     return channel
-
-
-def _check_address(name: str, address: str) -> None:
-    host, _, port = address.partition(":")
-    if "/" in address or not host or (port and not port.isdecimal() and not address.startswith("[")):
-        raise InvalidJobError(name, f"{address!r} is no address; write HOST or HOST:PORT, without https://")

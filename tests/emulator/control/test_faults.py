@@ -197,3 +197,17 @@ def test_wrong_fault_is_refused(settings, message):
     """A fault that can't be is refused when it is made."""
     with pytest.raises(ValueError, match=message):
         Fault.from_dict({"project": "p", **settings})
+
+
+def test_jobs_error_can_come_after_its_end(client, emulator, project, parent, make_job):
+    """A `late_error` job is FAILED without an error until it is released; then the error is an update."""
+    fault = emulator.control.add_fault(project, "late_error", seconds=600)
+    name = client.create_custom_job(parent=parent, custom_job=make_job("sh", "-c", "exit 3")).name
+    ended = emulator.control.wait_job(name)
+    assert (ended["state"], ended["error_code"], ended["error_message"]) == ("JOB_STATE_FAILED", 0, "")
+    emulator.control.release_fault(fault)
+    deadline = time.monotonic() + 20
+    while not (job := client.get_custom_job(name=name)).error.code:
+        assert time.monotonic() < deadline
+    assert "non-zero status of 3" in job.error.message
+    assert job.update_time > job.end_time

@@ -16,6 +16,7 @@ from airflow_vertex_training.vertex.exceptions import InvalidJobError
         ("localhost:8443", {}, Endpoint("localhost:8443")),
         ("[::1]:8443", {}, Endpoint("[::1]:8443")),
         (None, {"VERTEX_AI_EMULATOR_HOST": "localhost:1"}, Endpoint("localhost:1", is_emulator=True)),
+        (None, {"VERTEX_AI_EMULATOR_HOST": "unix:/a/b"}, Endpoint("unix:/a/b", is_emulator=True)),
         (
             "localhost:2",
             {"VERTEX_AI_EMULATOR_HOST": "localhost:1"},
@@ -36,3 +37,10 @@ def test_what_is_no_address(wrong: str) -> None:
         endpoint("us-central1", wrong, {})
     with pytest.raises(InvalidJobError, match=r"^VERTEX_AI_EMULATOR_HOST: .* is no address"):
         endpoint("us-central1", None, {"VERTEX_AI_EMULATOR_HOST": wrong})
+
+
+@pytest.mark.parametrize("relative", ["unix:", "unix:vertex.sock", "unix:~/vertex.sock"])
+def test_socket_is_an_absolute_path(relative: str) -> None:
+    """Airflow's processes have working folders of their own, so the variable's socket is an absolute path."""
+    with pytest.raises(InvalidJobError, match=r"^VERTEX_AI_EMULATOR_HOST: .* write unix:/FOLDER/FILE"):
+        endpoint("us-central1", None, {"VERTEX_AI_EMULATOR_HOST": relative})

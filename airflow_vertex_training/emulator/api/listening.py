@@ -1,0 +1,106 @@
+"""Where the emulator listens: a port of a loopback address, or a Unix domain socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import grpc
+
+__all__ = ["Port", "UnixSocket"]
+
+_LONGEST_PATH = 100
+"""The kernels' limit lies at 104 to 108 bytes."""
+
+
+@dataclass
+class Port:
+    """A TCP port.
+
+    Args:
+        host: A loopback address, or `localhost`.
+        number: 0 takes a free one, and keeps it from then on.
+    """
+
+    host: str
+    number: int
+
+    @property
+    def address(self) -> str:
+        """Return `host:port`, as clients write it."""
+        return f"[{self.host}]:{self.number}" if ":" in self.host else f"{self.host}:{self.number}"
+
+    def bind(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Make a server listen here.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        try:
+            self.number = _add(server, self.address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"port: {self.address} can't be bound, another process may have it") from error
+
+
+@dataclass
+class UnixSocket:
+    """A Unix domain socket: who may not enter its folder can't connect.
+
+    Args:
+        file: Where it lies.
+    """
+
+    file: Path
+
+    @property
+    def address(self) -> str:
+        """Return `unix:FILE`, as gRPC's clients write it."""
+        return f"unix:{self.file.absolute()}"
+
+    def bind(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Make a server listen here.
+
+        Raises:
+            OSError: The path is too long, others may enter its folder, or somebody listens here already.
+        """
+        file = self.file.absolute()
+        if len(os.fsencode(file)) > _LONGEST_PATH:
+            raise OSError(f"unix_socket: {file} is longer than {_LONGEST_PATH} bytes: take a shorter path")
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        _check_folder(file.parent)
+        if _is_answered(file):
+            raise OSError(f"unix_socket: another process listens at {file}")
+        try:
+            _add(server, self.address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"unix_socket: {file} can't be made") from error
+
+
+def _add(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    if credentials is None:
+        return server.add_insecure_port(address)
+    return server.add_secure_port(address, credentials)
+
+
+def _check_folder(folder: Path) -> None:
+    status = folder.stat()
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise OSError(
+            f"unix_socket: others may enter {folder}: who reaches the socket runs commands as you. "
+            f"Take a folder of your own and run: chmod 700 {folder}"
+        )
+
+
+def _is_answered(file: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(file))
+        except OSError:
+            return False
+    return True
