@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
-    from airflow_vertex_training.vertex.watch.subscriptions import Update
+    from airflow_vertex_training.vertex.watch.messages import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
 # Airflow loads this one also to show a connection form.

@@ -63,6 +63,11 @@ class JobSnapshot:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def custom_job_id(self) -> str:
+        """The last segment of its name; the API may name the project by number or by id."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def is_final(self) -> bool:
         """Whether the job has come to its end; a final state never changes."""
         return self.state in FINAL

@@ -194,19 +194,18 @@ class AsyncJobs:
         call_timeout: float,
     ) -> None:
         self.parent = parent
-        # How many calls were made so far.
-        self.requests = 0
-        # Whether ``open`` shall open the channel anew, say because the credentials were refused.
-        self.reopen = False
         self._connect = connect
         self._wait_for_turn = wait_for_turn
         self._timeout = call_timeout
         self._client: Any = None
 
-    async def open(self) -> None:
-        """Open the channel unless it is open; raises whatever ``connect`` raises."""
-        if self.reopen:
-            self.reopen = False
+    async def open(self, *, anew: bool = False) -> None:
+        """Open the channel unless it is open; raises whatever ``connect`` raises.
+
+        Args:
+            anew: whether one that is open is replaced, say because its credentials were refused.
+        """
+        if anew:
             await self.close()
         if self._client is None:
             # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
@@ -231,7 +230,7 @@ class AsyncJobs:
         Raises:
             google.api_core.exceptions.GoogleAPICallError: as the API answers it.
         """
-        await self._spend()
+        await self._wait_for_turn()
         request = aiplatform_v1.GetCustomJobRequest(name=job_name)
         return aiplatform_v1.CustomJob.pb(await self._client.get_custom_job(request, timeout=self._timeout))
 
@@ -241,14 +240,10 @@ class AsyncJobs:
         Raises:
             google.api_core.exceptions.GoogleAPICallError: as the API answers it.
         """
-        await self._spend()
+        await self._wait_for_turn()
         request = protos.list_request(self.parent, filter_, page_token)
         pager = await self._client.list_custom_jobs(request, timeout=self._timeout)
         return aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
-
-    async def _spend(self) -> None:
-        self.requests += 1
-        await self._wait_for_turn()
 
 
 def _close_late(opening: asyncio.Future[Any]) -> None:

@@ -6,14 +6,14 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex import states
-from airflow_vertex_training.vertex.watch.subscriptions import Recovered, Trouble
+from airflow_vertex_training.vertex.watch.messages import Recovered, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import datetime, timedelta
 
     from airflow_vertex_training.vertex.states import JobSnapshot
-    from airflow_vertex_training.vertex.watch.subscriptions import Update
+    from airflow_vertex_training.vertex.watch.messages import Update
 
 
 async def follow(updates: AsyncGenerator[Update, None], log: Any) -> JobSnapshot:

@@ -1,82 +1,36 @@
-"""Who waits for which job, and what they are told."""
+"""Who waits for which job, each with a queue of what it is told."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.api import advice
 from airflow_vertex_training.vertex.api.calls import JobName
 from airflow_vertex_training.vertex.states import JobSnapshot
-from airflow_vertex_training.vertex.watch.rules import Sighting
+from airflow_vertex_training.vertex.watch.messages import GivenUp, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from airflow_vertex_training.vertex.watch.messages import Tell
+    from airflow_vertex_training.vertex.watch.rules import Rules
 
-
-@dataclass(frozen=True)
-class Trouble:
-    """Watching does not work at the moment. Said once, whatever happens until it is over."""
-
-    message: str
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """Watching works again, after so many seconds."""
-
-    seconds: float
-
-
-Update = JobSnapshot | Trouble | Recovered
 Queue = asyncio.Queue[Update | Exception]
 
 
-@dataclass
-class WatchedJob(Sighting):
-    """A job and those who wait for it.
-
-    Args:
-        name: full resource name.
-        last: what the subscribers were told last, ``None`` where nothing yet.
-        updated: the newest update time that was seen.
-        ask: a get is needed: it was missing once, or a list told its end without the reason.
-        missed: how often in a row it did not exist.
-        refused_since: when gets of it began to be refused for good, by the watcher's clock.
-        queues: the subscribers, each with its interval in seconds.
-    """
-
-    name: str = ""
-    last: JobSnapshot | None = None
-    updated: datetime | None = None
-    ask: bool = False
-    missed: int = 0
-    refused_since: float | None = None
-    queues: dict[Queue, float] = field(default_factory=dict)
-
-    def publish(self, update: Update | Exception) -> None:
-        """Tell all who wait for this job."""
-        for queue in self.queues:
-            queue.put_nowait(update)
-
-
 class Subscriptions:
-    """The jobs that are being watched.
+    """Those who wait for jobs.
 
     Args:
-        clock: seconds that only grow.
+        rules: which have to know what jobs are waited for.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, rules: Rules) -> None:
         self.subscribers = 0
-        self._clock = clock
-        self._jobs: dict[str, WatchedJob] = {}
-        self._trouble: Trouble | None = None
-        self._trouble_since = 0.0
+        self._rules = rules
+        # Of each job: who waits for it, and within how many seconds it wants to know.
+        self._queues: dict[str, dict[Queue, float]] = {}
 
-    def add(self, job_name: str, interval: float) -> Queue:
+    def add(self, job_name: str, interval: float, now: float) -> Queue:
         """Subscribe to a job; the queue already has what is known.
 
         Raises:
@@ -84,56 +38,42 @@ class Subscriptions:
         """
         custom_job_id = JobName.parse(job_name).custom_job_id
         queue: Queue = asyncio.Queue()
-        job = self._jobs.get(custom_job_id)
-        if job is None:
-            job = self._jobs[custom_job_id] = WatchedJob(custom_job_id, seen=self._clock(), name=job_name)
-        elif job.last:
-            queue.put_nowait(job.last)
-        job.queues[queue] = interval
+        for update in self._rules.watch(job_name, custom_job_id, now):
+            queue.put_nowait(update)
+        self._queues.setdefault(custom_job_id, {})[queue] = interval
         self.subscribers += 1
-        if self._trouble:
-            queue.put_nowait(self._trouble)
         return queue
 
     def remove(self, job_name: str, queue: Queue) -> None:
         """End a subscription; a job that nobody waits for is watched no more."""
         self.subscribers -= 1
-        job = self.find(JobName.parse(job_name).custom_job_id)
-        if job is not None:
-            job.queues.pop(queue, None)
-            if not job.queues:
-                del self._jobs[job.custom_job_id]
+        custom_job_id = JobName.parse(job_name).custom_job_id
+        queues = self._queues.get(custom_job_id, {})
+        if queues.pop(queue, None) is not None and not queues:
+            del self._queues[custom_job_id]
+            self._rules.forget(custom_job_id)
 
-    def find(self, custom_job_id: str) -> WatchedJob | None:
-        """Return a job that is being watched, ``None`` where it is not."""
-        return self._jobs.get(custom_job_id)
+    def shortest_interval(self, *, default: float) -> float:
+        """Return within how many seconds the most impatient one wants to know."""
+        intervals = (interval for queues in self._queues.values() for interval in queues.values())
+        return min(intervals, default=default)
 
-    def jobs(self) -> list[WatchedJob]:
-        """Return all jobs that are being watched."""
-        return list(self._jobs.values())
+    def tell(self, tell: Tell) -> None:
+        """Tell all who wait for a job; after its end nobody does any more."""
+        update = tell.update
+        is_end = not isinstance(update, Update) or (isinstance(update, JobSnapshot) and update.is_final)
+        queues = self._queues.pop(tell.custom_job_id, {}) if is_end else self._queues[tell.custom_job_id]
+        for queue in queues:
+            queue.put_nowait(_given_up(update) if isinstance(update, GivenUp) else update)
 
-    def intervals(self) -> list[float]:
-        """Return within how many seconds each subscriber wants to know."""
-        return [interval for job in self._jobs.values() for interval in job.queues.values()]
+    def fail(self, error: Exception) -> None:
+        """End all waits by an error."""
+        for queues in self._queues.values():
+            for queue in queues:
+                queue.put_nowait(error)
 
-    def publish(self, update: Update | Exception) -> None:
-        """Tell everybody."""
-        for job in self._jobs.values():
-            job.publish(update)
 
-    def finish(self, job: WatchedJob, update: JobSnapshot | Exception) -> None:
-        """Tell a job's subscribers the last that there is to tell."""
-        self._jobs.pop(job.custom_job_id, None)
-        if self._trouble and isinstance(update, JobSnapshot):
-            job.publish(Recovered(self._clock() - self._trouble_since))
-        job.publish(update)
-
-    def tell_trouble(self, error: Exception | None) -> None:
-        """Tell everybody that watching met an error, or none any more, unless they know already."""
-        if error and not self._trouble:
-            self._trouble = Trouble(advice.describe(error))
-            self._trouble_since = self._clock()
-            self.publish(self._trouble)
-        elif self._trouble and not error:
-            self.publish(Recovered(self._clock() - self._trouble_since))
-            self._trouble = None
+def _given_up(given_up: GivenUp) -> Exception:
+    error = advice.api_error(f"Watching {given_up.job_name}", given_up.failed.error)
+    error.__cause__ = given_up.failed.error
+    return error

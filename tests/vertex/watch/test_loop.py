@@ -18,7 +18,7 @@ from airflow_vertex_training.vertex.exceptions import JobLostError, VertexApiErr
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch.budget import RequestBudget
 from airflow_vertex_training.vertex.watch.loop import JobWatcher
-from airflow_vertex_training.vertex.watch.subscriptions import Recovered, Trouble, Update
+from airflow_vertex_training.vertex.watch.messages import Recovered, Trouble, Update
 from tests.vertex.conftest import REGION
 
 if TYPE_CHECKING:
@@ -416,7 +416,7 @@ async def test_a_fault_of_our_own_is_told_to_all(watching: Watching) -> None:
     def fail(*_: object, **__: object) -> None:
         raise broken
 
-    watcher._see = fail  # type: ignore[method-assign, assignment]
+    watcher._rules.decide = fail  # type: ignore[method-assign, assignment]
     told = await asyncio.gather(*(updates_of(watcher, name) for name in names), return_exceptions=True)
     assert told == [broken] * 3
     with pytest.raises(RuntimeError, match="this watcher is closed"):

@@ -10,13 +10,13 @@ import pytest
 
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch import progress
-from airflow_vertex_training.vertex.watch.subscriptions import Recovered, Trouble
+from airflow_vertex_training.vertex.watch.messages import Recovered, Trouble
 from tests.vertex.conftest import RUN_START
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from airflow_vertex_training.vertex.watch.subscriptions import Update
+    from airflow_vertex_training.vertex.watch.messages import Update
 
 
 def after(seconds: float, state: str) -> JobSnapshot:
