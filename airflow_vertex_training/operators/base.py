@@ -121,7 +121,7 @@ class VertexJobOperator(BaseOperator):
         except Exception as error:
             # Only a series' first try spares the task its retries: after a later one, the next may still find
             # an earlier job.
-            hopeless = this.try_number == this.first_try and _will_not_pass(error)
+            hopeless = this.try_number == _first_try(context["ti"]) and _will_not_pass(error)
             if this.try_number > 1 and (hopeless or not has_next_try(context["ti"])):
                 Ending(self, context["ti"]).cancel_found(
                     lambda jobs: self._submitter(jobs, this).left_running(this), NO_TRY_LEFT
@@ -315,7 +315,8 @@ _HANDLER_SECONDS = 2.0
 
 def task_try(context: Context) -> TaskTry:
     """Return which try of which task instance a running task is."""
-    ti = context["ti"]
+    ti, run = context["ti"], context["dag_run"]
+    operator: Any = ti.task
     return TaskTry(
         deployment_id=compat.config("deployment_id"),
         dag_id=ti.dag_id,
@@ -324,10 +325,18 @@ def task_try(context: Context) -> TaskTry:
         map_index=-1 if ti.map_index is None else ti.map_index,
         try_number=ti.try_number,
         try_id=str(ti.id),
-        # Airflow's own formula: a clear raises max_tries, a retry does not.
-        first_try=ti.max_tries - (ti.task.retries or 0) + 1,
-        run_start=context["dag_run"].start_date,
+        max_tries=ti.max_tries,
+        # None where Airflow keeps no count, say in dag.test().
+        clear_number=getattr(run, "clear_number", None) or 0,
+        run_start=run.start_date,
+        cancel_on_kill=operator.cancel_on_kill,
     )
+
+
+def _first_try(ti: Any) -> int:
+    """Return the number of the try that a series began with, where ``retries`` was not edited since."""
+    # Airflow's own formula: a clear raises max_tries, a retry does not.
+    return int(ti.max_tries - (ti.task.retries or 0) + 1)
 
 
 def _will_not_pass(error: Exception) -> bool:

@@ -189,7 +189,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         account = self.service_account or hook.connection_default("service_account") or _ACCOUNT_NOT_KNOWN
         this = task_try(context) if context else None
         variables = compat.airflow_variables(context) if context else {}
-        message = protos.to_custom_job(self._training_job(hook, this, variables, account))
+        message = protos.with_fingerprint(
+            protos.to_custom_job(self._training_job(hook, this, variables, account))
+        )
         for variable in message.job_spec.worker_pool_specs[0].container_spec.env:
             variable.value = compat.masked(variable.value, variable.name)
         if account == _ACCOUNT_NOT_KNOWN:

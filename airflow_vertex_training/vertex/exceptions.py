@@ -9,6 +9,7 @@
     │   └── JobCancelledError
     ├── JobLostError          the job is not there any more: somebody deleted it
     ├── SubmitTimeoutError    the quota refused the job until ``submit_timeout`` was over; no job was made
+    ├── TryGivenUpError       Airflow goes on with a later try of the task, so this one makes no job
     └── VertexApiError        Vertex answered with an error that does not pass; says what to do
 
 Errors of other libraries are mapped at the boundary and kept as ``__cause__``.
@@ -80,6 +81,23 @@ class JobLostError(VertexTrainingError):
 
 class SubmitTimeoutError(VertexTrainingError):
     """The request quota refused a job for so long that waiting was given up. No job was made."""
+
+
+class TryGivenUpError(VertexTrainingError):
+    """A try learns while it submits that Airflow has given it up: a later one has a job. It made none.
+
+    Args:
+        try_number: number of the try.
+        job_name: full resource name of the later try's job.
+    """
+
+    def __init__(self, try_number: int, job_name: str) -> None:
+        super().__init__(
+            f"Airflow has given up try {try_number} of this task: a later try made {job_name}. "
+            "There is nothing to be done"
+        )
+        self.try_number = try_number
+        self.job_name = job_name
 
 
 class VertexApiError(VertexTrainingError):

@@ -81,6 +81,7 @@ def task_instance(operator: Any, **changes: Any) -> Any:
         run_type=DagRunType.MANUAL,
         state=DagRunState.RUNNING,
         conf=changes.pop("conf", None),
+        clear_number=changes.pop("clear_number", 0),
         consumed_asset_events=[],
         # Airflow 3.1 does not know it, 3.3 does not do without.
         **({"partition_key": None} if "partition_key" in DagRun.model_fields else {}),

@@ -83,18 +83,20 @@ def test_defaults_reach_the_server(on_emulator, project, supervisor):
 def test_labels_tell_the_try(on_emulator, project, supervisor):
     """A job carries the labels by which what comes later finds it, on a retry of a mapped task too."""
     operator = make(retries=3)
-    ti = task_instance(operator, try_number=2, max_tries=4, map_index=7)
+    ti = task_instance(operator, try_number=2, max_tries=4, map_index=7, clear_number=1)
 
     run_task(operator, ti)
 
     labels = only_job(on_emulator, project)["labels"]
     microseconds = int(RUN_START.timestamp()) * 1_000_000 + RUN_START.microsecond
     assert len(labels.pop("airflow_task_instance")) == 40
+    assert len(labels.pop("airflow_spec")) == 40
     assert labels == {
         "airflow_deployment": "airflow",
         "airflow_try": str(ti.id),
         "airflow_run_start": str(microseconds),
-        "airflow_first_try": "2",
+        "airflow_max_tries": "4",
+        "airflow_clear_number": "1",
         "airflow_try_number": "2",
         "airflow_dag_id": "digits",
         "airflow_task_id": "train",

@@ -36,7 +36,8 @@ def a_try(**changes: Any) -> TaskTry:
         map_index=-1,
         try_number=1,
         try_id=f"try-{next(_ids)}",
-        first_try=1,
+        max_tries=1,
+        clear_number=0,
         run_start=RUN_START,
     )
     return dataclasses.replace(first, **changes)

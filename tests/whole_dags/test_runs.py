@@ -166,7 +166,7 @@ def test_labels(runs: Runs) -> None:
     assert labels["team_name"] == "vision-a"
     assert labels["airflow_try"] == result["ti_id"]
     assert labels["airflow_deployment"] == "airflow"
-    assert labels["airflow_first_try"] == labels["airflow_try_number"] == "1"
+    assert labels["airflow_try_number"] == "1"
     assert labels["airflow_map_index"] == "-1"
     assert labels["airflow_run_start"].isdecimal()
     assert labels["airflow_task_instance"]

@@ -93,9 +93,8 @@ class Jobs:
         Raises:
             google.api_core.exceptions.GoogleAPICallError: as the API answers it.
         """
-        request = aiplatform_v1.CreateCustomJobRequest(
-            parent=self.parent, custom_job=protos.to_custom_job(job)
-        )
+        custom_job = protos.with_fingerprint(protos.to_custom_job(job))
+        request = aiplatform_v1.CreateCustomJobRequest(parent=self.parent, custom_job=custom_job)
         return protos.to_snapshot(self.client.create_custom_job(request, timeout=retries.CREATE_TIMEOUT))
 
     def get(self, job_name: str) -> JobSnapshot:

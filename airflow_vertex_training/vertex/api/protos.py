@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 if TYPE_CHECKING:
@@ -53,6 +55,44 @@ def to_custom_job(job: TrainingJob) -> aiplatform_v1.CustomJob:
             base_output_directory=_directory(job.base_output_directory),
         ),
     )
+
+
+def with_fingerprint(custom_job: aiplatform_v1.CustomJob) -> aiplatform_v1.CustomJob:
+    """Label a job that a try asks for with the fingerprint of its settings, and return it.
+
+    A job without the labels of a try stays as it is.
+    """
+    if identity.TRY in custom_job.labels:
+        custom_job.labels[identity.SPEC] = fingerprint(custom_job)
+    return custom_job
+
+
+def fingerprint(custom_job: aiplatform_v1.CustomJob) -> str:
+    """Return a hash of a job's settings: two tries that ask for the same job have the same."""
+    return hashlib.sha256(json.dumps(settings(custom_job), sort_keys=True).encode()).hexdigest()[:40]
+
+
+def settings(custom_job: aiplatform_v1.CustomJob) -> dict[str, Any]:
+    """Return what a job is to run, without what tells its tries apart.
+
+    That is the message by field name, without labels, display name and ``AIRFLOW_CTX_*`` variables. It may
+    hold secrets: only its keys are for a log.
+    """
+    bare = aiplatform_v1.CustomJob.pb(custom_job)
+    data: dict[str, Any] = json_format.MessageToDict(
+        type(bare)(job_spec=bare.job_spec, encryption_spec=bare.encryption_spec),
+        preserving_proto_field_name=True,
+    )
+    for pool in data.get("job_spec", {}).get("worker_pool_specs", ()):
+        for program in ("container_spec", "python_package_spec"):
+            if env := pool.get(program, {}).pop("env", None):
+                own = {each["name"]: each.get("value", "") for each in env if not _is_airflows(each["name"])}
+                pool[program]["env"] = own
+    return data
+
+
+def _is_airflows(variable: str) -> bool:
+    return variable.startswith("AIRFLOW_CTX_")
 
 
 def to_json(parent: str, custom_job: aiplatform_v1.CustomJob) -> str:

@@ -21,9 +21,40 @@ TASK_INSTANCE = "airflow_task_instance"
 
 RUN_START = "airflow_run_start"
 
-FIRST_TRY = "airflow_first_try"
+MAX_TRIES = "airflow_max_tries"
+
+CLEAR_NUMBER = "airflow_clear_number"
+
+SPEC = "airflow_spec"
+
+CANCEL_ON_KILL = "airflow_cancel_on_kill"
+
+DAG_ID = "airflow_dag_id"
+
+TASK_ID = "airflow_task_id"
+
+RUN_ID = "airflow_run_id"
+
+MAP_INDEX = "airflow_map_index"
 
 TRY_NUMBER = "airflow_try_number"
+
+OWN_LABELS = (
+    DEPLOYMENT,
+    TRY,
+    TASK_INSTANCE,
+    RUN_START,
+    MAX_TRIES,
+    CLEAR_NUMBER,
+    SPEC,
+    CANCEL_ON_KILL,
+    DAG_ID,
+    TASK_ID,
+    RUN_ID,
+    MAP_INDEX,
+    TRY_NUMBER,
+)
+"""The labels that a job may carry for Airflow. Room is kept for all, though not every job has all."""
 
 DEFAULT_DEPLOYMENT_ID = "airflow"
 
@@ -33,10 +64,20 @@ class TaskTry:
     """One try of one task instance: who asks for a job.
 
     Args:
-        try_id: ``ti.id``, the UUID that Airflow gives each try.
-        first_try: number of the try that this series of retries began with.
-        run_start: start of the DAG run, or ``None`` where Airflow has none (``dag.test()``).
         deployment_id: which Airflow this is, from ``[vertex_training] deployment_id``.
+        dag_id: id of the DAG.
+        run_id: id of the DAG run.
+        task_id: id of the task.
+        map_index: which instance of a mapped task, -1 where it is not mapped.
+        try_number: 1 for the first try; it only grows.
+        try_id: ``ti.id``, the UUID that Airflow gives each try.
+        max_tries: ``ti.max_tries``: constant while the task is retried, changed by most clears of the task.
+        clear_number: ``dag_run.clear_number``: how often tasks of the run were cleared.
+        run_start: start of the DAG run, or ``None`` where Airflow has none (``dag.test()``).
+        cancel_on_kill: whether the job ends with its task, default yes.
+
+    Raises:
+        InvalidJobError: ``deployment_id`` is no legal label.
     """
 
     deployment_id: str
@@ -46,8 +87,10 @@ class TaskTry:
     map_index: int
     try_number: int
     try_id: str
-    first_try: int
+    max_tries: int
+    clear_number: int
     run_start: datetime | None
+    cancel_on_kill: bool = True
 
     def __post_init__(self) -> None:
         """Check the one value that an administrator writes."""
@@ -72,21 +115,41 @@ class TaskTry:
         return f"{int(self.run_start.timestamp())}{self.run_start.microsecond:06d}"
 
     def labels(self) -> dict[str, str]:
-        """Return the labels that the job carries from its first moment, so that it can be found again."""
+        """Return the labels that the job carries from its first moment, so that it can be found again.
+
+        ``SPEC`` is missing: it is made of the message that is sent.
+        """
         labels = {
             DEPLOYMENT: self.deployment_id,
             TRY: self.try_id,
             TASK_INSTANCE: self.task_instance,
-            FIRST_TRY: str(self.first_try),
-            "airflow_dag_id": legal(self.dag_id),
-            "airflow_task_id": legal(self.task_id),
-            "airflow_run_id": legal(self.run_id),
-            "airflow_map_index": str(self.map_index),
+            MAX_TRIES: str(self.max_tries),
+            CLEAR_NUMBER: str(self.clear_number),
+            DAG_ID: legal(self.dag_id),
+            TASK_ID: legal(self.task_id),
+            RUN_ID: legal(self.run_id),
+            MAP_INDEX: str(self.map_index),
             TRY_NUMBER: str(self.try_number),
         }
         if self.run_start_label is not None:
             labels[RUN_START] = self.run_start_label
+        if not self.cancel_on_kill:
+            labels[CANCEL_ON_KILL] = "off"
         return labels
+
+
+def check_number_of_labels(labels: Mapping[str, str]) -> None:
+    """Check that a user's labels leave room for Airflow's own.
+
+    Raises:
+        InvalidJobError: together they are more than Google Cloud takes.
+    """
+    if len(labels) + len(OWN_LABELS) > MAX_LABELS:
+        raise InvalidJobError(
+            "labels",
+            f"{len(labels)} given, {len(OWN_LABELS)} more are Airflow's own, and Vertex AI takes "
+            f"{MAX_LABELS}: leave out {len(labels) + len(OWN_LABELS) - MAX_LABELS}",
+        )
 
 
 def all_labels(task_try: TaskTry, labels: Mapping[str, str]) -> dict[str, str]:
@@ -95,10 +158,5 @@ def all_labels(task_try: TaskTry, labels: Mapping[str, str]) -> dict[str, str]:
     Raises:
         InvalidJobError: together they are more than Google Cloud takes.
     """
-    own = task_try.labels()
-    if len(own) + len(labels) > MAX_LABELS:
-        room = MAX_LABELS - len(own)
-        raise InvalidJobError(
-            "labels", f"Vertex AI takes {MAX_LABELS}, Airflow needs {len(own)}: {room} at most"
-        )
-    return {**own, **labels}
+    check_number_of_labels(labels)
+    return {**task_try.labels(), **labels}

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.api import advice, retries, status
-from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import (
+    SubmitTimeoutError,
+    TryGivenUpError,
+    VertexTrainingError,
+)
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import age
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
 
-from airflow_vertex_training.vertex.submit.decide import Decision, decide
+from airflow_vertex_training.vertex.submit.decide import Decision, decide, left_over
 
 logger = logging.getLogger(__name__)
 
@@ -91,22 +95,18 @@ class Submitter:
         Raises:
             VertexApiError: they can't be listed.
         """
-        _, decision = self._look_at_task_instance(this, reattach=False)
-        # A later one may be there where Airflow has given this try up without its knowing.
-        return [job for job in decision.cancel if int(job.labels[identity.TRY_NUMBER]) <= this.try_number]
+        return left_over(self.jobs.find(identity.TASK_INSTANCE, this.task_instance), this)
 
     def _keep_earlier(self, this: TaskTry) -> Submission | None:
-        found, decision = self._look_at_task_instance(this, reattach=self.reattach)
-        for job in decision.cancel:
-            logger.info("Cancelling %s of an earlier try (%s): nobody waits for it", job.name, _seen(job))
-            self.jobs.cancel(job.name)
+        found = self.jobs.find(identity.TASK_INSTANCE, this.task_instance)
+        decision = decide(found, this, reattach=self.reattach, own_deployment=self.own_deployment)
+        self._say(decision)
         kept = decision.keep
+        for each in decision.cancel:
+            self.jobs.cancel(each.job.name)
+        if decision.superseded_by is not None:
+            raise TryGivenUpError(this.try_number, decision.superseded_by.name)
         if kept is None:
-            ended = [job for job in found if job.is_final]
-            if ended:
-                logger.info(
-                    "Creating a new job: %s, of an earlier try, is %s", ended[-1].name, _seen(ended[-1])
-                )
             return None
         try_number = kept.labels.get(identity.TRY_NUMBER)
         if kept.is_final:
@@ -115,16 +115,20 @@ class Submitter:
             )
             return Submission(kept, Outcome.RESULT_TAKEN)
         logger.info("Adopting %s, which try %s created: %s", kept.name, try_number, _seen(kept))
+        if decision.doubt:
+            logger.warning(_DOUBT, kept.name, decision.doubt)
         return Submission(kept, Outcome.ADOPTED)
 
-    def _look_at_task_instance(
-        self, this: TaskTry, *, reattach: bool
-    ) -> tuple[Sequence[JobSnapshot], Decision]:
-        found = self.jobs.find(identity.TASK_INSTANCE, this.task_instance)
-        decision = decide(found, this, reattach=reattach, own_deployment=self.own_deployment)
-        for job in decision.leave:
+    def _say(self, decision: Decision) -> None:
+        for job in decision.foreign:
             logger.warning(_LEFT_ALONE, job.name, _seen(job), self.jobs.region, self.jobs.project, job.name)
-        return found, decision
+        for each in decision.leave:
+            logger.warning("Leaving %s (%s) running: %s", each.job.name, _seen(each.job), each.why)
+        for each in decision.cancel:
+            logger.info("Cancelling %s (%s): %s", each.job.name, _seen(each.job), each.why)
+        if decision.keep is None and decision.ended:
+            last = decision.ended[-1]
+            logger.info("Creating a new job: %s is %s (%s)", last.job.name, _seen(last.job), last.why)
 
     def _create(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
         retrying = retries.retrying(self.jobs.sleep, self.timeout, status.may_create_again, max_wait=60.0)
@@ -182,6 +186,9 @@ class Submitter:
         return kept
 
 
+_DOUBT = (
+    "%s is adopted, though %s. If this task was cleared to train anew, cancel that job and clear it again"
+)
 _LEFT_ALONE = (
     "Leaving %s (%s) alone: it carries this task's labels but may belong to another Airflow installation or "
     "to an earlier life of this DAG run. If nobody waits for it: 'gcloud ai custom-jobs cancel --region %s "

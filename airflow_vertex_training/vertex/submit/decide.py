@@ -1,8 +1,9 @@
-"""What becomes of the jobs that earlier tries left: decided here, done in ``create``."""
+"""What becomes of the jobs that a task's tries have made: decided here, done in ``create``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex import states
@@ -10,54 +11,168 @@ from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import age
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.states import JobSnapshot
 
 
+class Claim(Enum):
+    """What a job is to a try."""
+
+    THIS_TRY = "this try made it"
+    SAME_SERIES = "an earlier try of the same series made it"
+    PERHAPS_CLEARED = "since it was made some task of the DAG run was cleared, perhaps this one"
+    CLEARED = "the task was cleared since it was made"
+    LATER_TRY = "a later try made it"
+    FOREIGN = (
+        "it carries this task's labels but may belong to another Airflow installation "
+        "or to an earlier life of this DAG run"
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A job, and why it is treated as it is, in words for the log."""
+
+    job: JobSnapshot
+    why: str
+
+
 @dataclass(frozen=True)
 class Decision:
-    """What to do about the jobs that earlier tries left.
+    """What to do about the jobs that were found.
 
     Args:
-        keep: the job to adopt (active) or whose result to take (succeeded); ``None``: create one.
-        cancel: active jobs that nobody waits for any more.
-        leave: active jobs that may be another Airflow installation's.
+        keep: the job to wait for (active) or whose result to take (succeeded); ``None``: create one.
+        doubt: why it is not certain that ``keep`` is still wanted; empty where it is.
+        cancel: active jobs that nobody waits for.
+        leave: active jobs of earlier tries that run on.
+        foreign: active jobs that may be another Airflow installation's.
+        ended: jobs of earlier tries that have ended and whose result is not taken.
+        superseded_by: a later try's job. Airflow has given this try up then, so it must not create any.
     """
 
     keep: JobSnapshot | None = None
-    cancel: tuple[JobSnapshot, ...] = ()
-    leave: tuple[JobSnapshot, ...] = ()
+    doubt: str = ""
+    cancel: tuple[Judged, ...] = ()
+    leave: tuple[Judged, ...] = ()
+    foreign: tuple[JobSnapshot, ...] = ()
+    ended: tuple[Judged, ...] = ()
+    superseded_by: JobSnapshot | None = None
 
 
-def decide(found: Sequence[JobSnapshot], this: TaskTry, *, reattach: bool, own_deployment: bool) -> Decision:
+def decide(found: Iterable[JobSnapshot], this: TaskTry, *, reattach: bool, own_deployment: bool) -> Decision:
     """Decide what becomes of the jobs that carry the label of this try's task instance.
 
     Args:
-        found: those jobs, of any state and in any order.
+        found: those jobs, of any state and in any order; this try's own, too, where it has made any.
         this: the try that asks.
         reattach: whether a job of an earlier try may be kept.
         own_deployment: whether ``deployment_id`` was configured, so that no other Airflow's jobs are found.
     """
-    ours = [job for job in found if _is_ours(job, this)]
-    series = [job for job in ours if job.labels.get(identity.FIRST_TRY) == str(this.first_try)]
-    keep = _to_keep(series) if reattach else None
-    running = [job for job in found if job.can_be_waited_for and job is not keep]
-    doomed = tuple(job for job in running if own_deployment or job in ours)
-    return Decision(keep, doomed, tuple(job for job in running if job not in doomed))
+    jobs = sorted(found, key=age)
+    claims = {job.name: claim(job, this) for job in jobs}
+    later = [job for job in jobs if claims[job.name] is Claim.LATER_TRY]
+    if later:
+        return _give_way(jobs, claims, later)
+    keep = _to_keep(jobs, claims, reattach=reattach)
+    cancel, leave, foreign, ended = [], [], [], []
+    for job in jobs:
+        whose = claims[job.name]
+        if job is keep or job.state == states.CANCELLING:
+            continue
+        if job.is_final:
+            if whose is not Claim.FOREIGN:
+                ended.append(Judged(job, whose.value))
+        elif whose is Claim.FOREIGN and (not own_deployment or _is_later(job, this)):
+            foreign.append(job)
+        elif whose in _ENDED_BY_AIRFLOW and identity.CANCEL_ON_KILL in job.labels:
+            leave.append(Judged(job, f"{whose.value}, but its cancel_on_kill is off"))
+        else:
+            cancel.append(Judged(job, _why_not_kept(whose, keep)))
+    doubt = "" if keep is None or claims[keep.name] is not Claim.PERHAPS_CLEARED else claims[keep.name].value
+    return Decision(keep, doubt, tuple(cancel), tuple(leave), tuple(foreign), tuple(ended))
 
 
-def _is_ours(job: JobSnapshot, this: TaskTry) -> bool:
-    # Neither a try's UUID nor the start of a run, to the microsecond, is ever the same in two installations.
-    if job.labels.get(identity.TRY) == this.try_id:
-        return True
-    return this.run_start_label is not None and job.labels.get(identity.RUN_START) == this.run_start_label
+def left_over(found: Iterable[JobSnapshot], this: TaskTry) -> list[JobSnapshot]:
+    """Return the active jobs of this try and earlier ones, for a last try that fails: it waits for none.
+
+    Args:
+        found: jobs that carry the label of this try's task instance.
+        this: the try that fails.
+    """
+    ours = (job for job in found if claim(job, this) not in {Claim.FOREIGN, Claim.LATER_TRY})
+    return sorted((job for job in ours if job.can_be_waited_for), key=age)
 
 
-def _to_keep(series: Sequence[JobSnapshot]) -> JobSnapshot | None:
-    by_age = sorted(series, key=age)
-    succeeded = [job for job in by_age if job.state in states.SUCCEEDED]
+def claim(job: JobSnapshot, this: TaskTry) -> Claim:
+    """Say what a job with the label of this try's task instance is to this try."""
+    labels = job.labels
+    if labels.get(identity.TRY) == this.try_id:
+        return Claim.THIS_TRY
+    # The start of a run, to the microsecond, is never the same in two installations.
+    if this.run_start_label is None or labels.get(identity.RUN_START) != this.run_start_label:
+        return Claim.FOREIGN
+    if _is_later(job, this):
+        return Claim.LATER_TRY
+    if labels.get(identity.CLEAR_NUMBER) == str(this.clear_number):
+        return Claim.SAME_SERIES
+    # A clear of another task of the run leaves max_tries as it was, and so do some clears of this one.
+    if labels.get(identity.MAX_TRIES) == str(this.max_tries):
+        return Claim.PERHAPS_CLEARED
+    return Claim.CLEARED
+
+
+# Whose task Airflow has ended, which is what cancel_on_kill is about.
+_ENDED_BY_AIRFLOW = frozenset({Claim.CLEARED, Claim.FOREIGN})
+
+
+def _is_later(job: JobSnapshot, this: TaskTry) -> bool:
+    number = job.labels.get(identity.TRY_NUMBER, "")
+    # What can't be told is taken for later: such a job is left alone.
+    return not number.isdecimal() or int(number) > this.try_number
+
+
+def _to_keep(jobs: Sequence[JobSnapshot], claims: dict[str, Claim], *, reattach: bool) -> JobSnapshot | None:
+    """Return the latest try's success, else the oldest active job; jobs come with the oldest first."""
+    certain = {Claim.THIS_TRY, Claim.SAME_SERIES} if reattach else {Claim.THIS_TRY}
+    ours = [job for job in jobs if claims[job.name] in certain]
+    succeeded = [job for job in ours if job.state in states.SUCCEEDED]
     if succeeded:
-        return succeeded[-1]
-    return next((job for job in by_age if job.can_be_waited_for), None)
+        # Of twins, jobs of one try, max takes the first, which is the oldest.
+        return max(succeeded, key=_try_number)
+    perhaps = [job for job in jobs if reattach and claims[job.name] is Claim.PERHAPS_CLEARED]
+    return next((job for job in (*ours, *perhaps) if job.can_be_waited_for), None)
+
+
+def _try_number(job: JobSnapshot) -> int:
+    return int(job.labels[identity.TRY_NUMBER])
+
+
+def _give_way(
+    jobs: Sequence[JobSnapshot], claims: dict[str, Claim], later: Sequence[JobSnapshot]
+) -> Decision:
+    """Decide for a try that Airflow has given up, as a later one's job shows.
+
+    The later try deals with all that was there before it created its job. It may even have adopted such a
+    job. Only what this try has made after that is nobody's.
+    """
+    healthy = [job for job in later if job.can_be_waited_for or job.state in states.SUCCEEDED]
+    cancel = [
+        Judged(job, f"try {healthy[0].labels[identity.TRY_NUMBER]} has {healthy[0].name}")
+        for job in jobs
+        if claims[job.name] is Claim.THIS_TRY
+        and job.can_be_waited_for
+        and healthy
+        and age(healthy[0]) < age(job)
+    ]
+    return Decision(cancel=tuple(cancel), superseded_by=later[-1])
+
+
+def _why_not_kept(whose: Claim, keep: JobSnapshot | None) -> str:
+    if whose is Claim.CLEARED or whose is Claim.FOREIGN:
+        return "the task or its DAG run was cleared since it was made, so nobody waits for it"
+    if keep is None:
+        return "reattach is off"
+    return f"this task has {keep.name}, and one job is enough"

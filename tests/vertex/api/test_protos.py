@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.cloud import aiplatform_v1
@@ -14,6 +14,7 @@ from google.rpc import status_pb2
 
 from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.naming import identity
 from tests.vertex.conftest import RUN_START, a_job, a_try
 
 if TYPE_CHECKING:
@@ -71,6 +72,37 @@ def test_each_field_reaches_the_request() -> None:
             },
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"labels": {}, "display_name": "other"}, True),
+        ({"env": {**FULL.env, "AIRFLOW_CTX_TRY_NUMBER": "2"}}, True),
+        ({"env": {"B": "", "A": "1"}}, True),
+        ({"env": {**FULL.env, "A": "2"}}, False),
+        ({"image": "us-docker.pkg.dev/acme/trainers/digits:1.5"}, False),
+        ({"args": ["--epochs", "4"]}, False),
+        ({"machine_type": "g2-standard-12"}, False),
+        ({"maximum_run_time": timedelta(hours=2)}, False),
+        ({"network": None, "reserved_ip_ranges": None}, False),
+    ],
+    ids=["names", "Airflow's variables", "order", "env", "image", "args", "machine", "time", "network"],
+)
+def test_a_fingerprint_tells_settings_apart_and_not_tries(changes: dict[str, Any], *, same: bool) -> None:
+    """Tries that ask for the same job have the same fingerprint; any other setting makes another."""
+    one, other = (
+        protos.fingerprint(protos.to_custom_job(job)) for job in (FULL, dataclasses.replace(FULL, **changes))
+    )
+    assert (one == other) is same
+
+
+def test_only_a_try_s_job_gets_a_fingerprint() -> None:
+    """The fingerprint is a label beside Airflow's other ones, or none."""
+    labelled = protos.with_fingerprint(protos.to_custom_job(FULL))
+    assert labelled.labels[identity.SPEC] == protos.fingerprint(labelled)
+    bare = protos.to_custom_job(dataclasses.replace(FULL, labels={"team": "vision"}))
+    assert dict(protos.with_fingerprint(bare).labels) == {"team": "vision"}
 
 
 def test_the_json_is_what_the_api_reads() -> None:

@@ -82,13 +82,20 @@ def test_labels_that_have_no_legal_form(wrong: Any, message: str) -> None:
 
 
 def test_more_labels_than_google_cloud_takes() -> None:
-    """Airflow's labels and the user's may be 64 together; one more is refused with how many fit."""
-    this = a_try()
-    room = labels.MAX_LABELS - len(this.labels())
-    fitting = {f"key-{number}": "x" for number in range(room)}
-    assert len(identity.all_labels(this, fitting)) == labels.MAX_LABELS
-    with pytest.raises(InvalidJobError, match=rf"Airflow needs {len(this.labels())}: {room} at most"):
-        identity.all_labels(this, {**fitting, "one-more": "x"})
+    """Airflow's labels and the user's may be 64 together; one more is refused with how many are too many."""
+    own = {*a_try(cancel_on_kill=False).labels(), identity.SPEC}
+    assert own == set(identity.OWN_LABELS)
+    fitting = {f"key-{number}": "x" for number in range(labels.MAX_LABELS - len(own))}
+    assert len(identity.all_labels(a_try(cancel_on_kill=False), fitting)) == labels.MAX_LABELS - 1
+    message = f"labels: {len(fitting) + 1} given, {len(own)} more are Airflow's own.* takes 64: leave out 1$"
+    with pytest.raises(InvalidJobError, match=message):
+        identity.all_labels(a_try(), {**fitting, "one-more": "x"})
+
+
+def test_only_a_job_that_outlives_its_task_says_so() -> None:
+    """The label about cancel_on_kill is there only where it is off, for the sweep of orphans to heed."""
+    assert identity.CANCEL_ON_KILL not in a_try().labels()
+    assert a_try(cancel_on_kill=False).labels()[identity.CANCEL_ON_KILL] == "off"
 
 
 @given(base=st.text(max_size=300), unique=st.uuids().map(lambda each: each.hex[:12]))
@@ -109,6 +116,9 @@ starts = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.j
     run_id=ids,
     task_id=ids,
     map_index=st.integers(-1, 5000),
+    max_tries=st.integers(0, 10**6),
+    clear_number=st.integers(0, 10**6),
+    cancel_on_kill=st.booleans(),
     try_id=st.uuids().map(str),
     run_start=st.none() | starts,
 )
@@ -137,7 +147,7 @@ def test_task_instances_are_told_apart(other: dict[str, Any]) -> None:
 
 def test_tries_of_a_task_instance_belong_together() -> None:
     """Try number, series, id and run start don't change which task instance it is."""
-    later = a_try(try_number=3, first_try=2, run_start=RUN_START + timedelta(days=1))
+    later = a_try(try_number=3, clear_number=2, max_tries=4, run_start=RUN_START + timedelta(days=1))
     assert a_try().task_instance == later.task_instance
 
 

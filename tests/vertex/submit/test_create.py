@@ -299,7 +299,7 @@ def test_a_retry_takes_the_result(
 @pytest.mark.parametrize(
     ("retry", "reattach"),
     [
-        (a_try(try_number=2, first_try=2), True),
+        (a_try(try_number=2, clear_number=1, max_tries=2), True),
         (a_try(try_number=2), False),
         (a_try(try_number=2, run_start=None), True),
     ],
