@@ -13,13 +13,13 @@ from google.protobuf import empty_pb2, field_mask_pb2
 from airflow_vertex_training.emulator.api import filters, quotas
 from airflow_vertex_training.emulator.api.errors import ApiError, invalid_argument
 from airflow_vertex_training.emulator.api.gate import Call, Context, Gate, rpc_handler
+from airflow_vertex_training.emulator.api.job_filters import job_test
 from airflow_vertex_training.emulator.api.messages import (
     CancelCustomJobRequest,
     CreateCustomJobRequest,
     CustomJob,
     DeleteCustomJobRequest,
     GetCustomJobRequest,
-    JobState,
     ListCustomJobsRequest,
     ListCustomJobsResponse,
     Message,
@@ -195,7 +195,7 @@ class JobServicer:
         """Go through the jobs that a filter lets through, with their sequence numbers."""
         try:
             parsed = filters.parse(text)
-            matches = parsed.compile(_job_field)
+            matches = parsed.compile(job_test)
         except filters.FilterError as error:
             raise invalid_argument([("filter", f"Invalid filter: {error}.")]) from error
         location = Location(target.project, target.region)
@@ -207,7 +207,7 @@ class JobServicer:
             seen = ((job, job.as_of(then)) for job in jobs)
             past = ((job.sequence, old if stale else job.message) for job, old in seen if old is not None)
             return ((sequence, message) for sequence, message in past if matches(message))
-        final_wanted = any(parsed.could_match({"state": state.name}) for state in FINAL_STATES)
+        final_wanted = any(parsed.could_match({("state",): state.name}) for state in FINAL_STATES)
         jobs = self._store.newest_first(location, active_only=not final_wanted)
         return ((job.sequence, job.message) for job in jobs if matches(job.message))
 
@@ -216,37 +216,6 @@ def _target(method: str, location: Location, job: Message | None = None) -> Targ
     if job is None:
         return Target(location.project, location.region, method)
     return Target(location.project, location.region, method, job.display_name, dict(job.labels))
-
-
-def _state(text: str) -> int:
-    try:
-        return int(JobState[text])
-    except KeyError:
-        raise ValueError(f"must be a JobState such as JOB_STATE_RUNNING, got {text!r}") from None
-
-
-def _time_field(name: str) -> filters.Field:
-    def read(job: Message) -> int | None:
-        return getattr(job, name).ToNanoseconds() if job.HasField(name) else None
-
-    return filters.Field(read, filters.nanoseconds, "= != < <= > >=")
-
-
-_JOB_FIELDS = {
-    "display_name": filters.Field(lambda job: job.display_name),
-    "state": filters.Field(lambda job: job.state, _state, "= !="),
-    "create_time": _time_field("create_time"),
-    "update_time": _time_field("update_time"),
-    "start_time": _time_field("start_time"),
-    "end_time": _time_field("end_time"),
-}
-
-
-def _job_field(path: str) -> filters.Field:
-    prefix, _, key = path.partition(".")
-    if prefix == "labels" and key:
-        return filters.Field(lambda job: job.labels.get(key))
-    return _JOB_FIELDS[path]
 
 
 def _masked(mask: Message) -> Callable[[Message], Message]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.emulator.api import filters, quotas
 from airflow_vertex_training.emulator.api.errors import invalid_argument
+from airflow_vertex_training.emulator.api.filter_grammar import LOGS
 from airflow_vertex_training.emulator.api.gate import Call, Context, Gate, rpc_handler
 from airflow_vertex_training.emulator.api.messages import (
     ListLogEntriesRequest,
@@ -17,12 +18,14 @@ from airflow_vertex_training.emulator.api.messages import (
 from airflow_vertex_training.emulator.api.names import Location, Projects
 from airflow_vertex_training.emulator.api.paging import page_token, parse_page_token
 from airflow_vertex_training.emulator.control.faults import FaultBook, Target
-from airflow_vertex_training.emulator.logs.logbook import SEVERITIES, Entry, LogBook
+from airflow_vertex_training.emulator.logs.query import entry_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import grpc
+
+    from airflow_vertex_training.emulator.logs.logbook import Entry, LogBook
 
 __all__ = ["LoggingServicer"]
 
@@ -30,9 +33,13 @@ __all__ = ["LoggingServicer"]
 _DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 1000
 _MAX_FILTER = 20_000
+_PERMISSION = "logging.logEntries.list"
 
-_RESOURCE = re.compile(r"projects/([^/]+)(/locations/.+)?")
-_ORDERS = {"": False, "timestamp": False, "timestamp asc": False, "timestamp desc": True}
+_MAX_RESOURCES = 100
+
+_RESOURCE = re.compile(r"projects/([^/]+)(/locations/[^/]+/buckets/[^/]+/views/[^/]+)?")
+_ORDERS = {"": False, "timestamp asc": False, "timestamp desc": True}
+_JOB_ID = ("resource", "labels", "job_id")
 
 
 class LoggingServicer:
@@ -56,16 +63,16 @@ class LoggingServicer:
         return {"ListLogEntries": rpc_handler(self.ListLogEntries, ListLogEntriesRequest)}
 
     async def ListLogEntries(self, request: Message, context: Context) -> Message:
-        """List the entries of one project."""
+        """List the entries of the projects that the request names."""
 
         def resolve() -> Target:
-            location = self._projects.canonical(Location(_project(request.resource_names), ""))
-            return Target(location.project, "", "ListLogEntries")
+            projects = self._named(request.resource_names)
+            return Target(projects[0], "", "ListLogEntries")
 
         def list_entries(target: Target) -> Message:
             return self._list(request, target)
 
-        call = Call("logging.logEntries.list", quotas.LOG_READS, resolve, list_entries)
+        call = Call(_PERMISSION, quotas.LOG_READS, resolve, list_entries)
         return await self._gate.serve(call, context)
 
     def _list(self, request: Message, target: Target) -> Message:
@@ -75,69 +82,53 @@ class LoggingServicer:
         if not 0 <= request.page_size <= _MAX_PAGE_SIZE:
             raise invalid_argument([("page_size", f"must be 0 to {_MAX_PAGE_SIZE}, got {request.page_size}")])
         size = request.page_size or _DEFAULT_PAGE_SIZE
-        question = f"{target.project} {request.order_by} {request.filter}"
+        projects = self._named(request.resource_names)
+        question = f"{projects} {request.order_by} {request.filter}"
         after = parse_page_token(request.page_token, question)
-        entries = self._matching(request.filter, target)
+        entries = self._matching(request.filter, projects, target)
         if _ORDERS[request.order_by]:
             entries.reverse()
             if after is not None:
                 entries = [entry for entry in entries if entry.sequence < after]
         elif after is not None:
             entries = [entry for entry in entries if entry.sequence > after]
-        name = self._projects.answered(Location(target.project, "")).project
-        response = ListLogEntriesResponse(entries=[entry.to_message(name) for entry in entries[:size]])
+        response = ListLogEntriesResponse(entries=[entry.to_message() for entry in entries[:size]])
         if len(entries) > size:
             response.next_page_token = page_token(entries[size - 1].sequence, question)
         return response
 
-    def _matching(self, text: str, target: Target) -> list[Entry]:
+    def _named(self, resource_names: Sequence[str]) -> list[str]:
+        """Return the ids of the projects that a request names, without those named twice."""
+        if not 1 <= len(resource_names) <= _MAX_RESOURCES:
+            problem = f"must be 1 to {_MAX_RESOURCES} resources, got {len(resource_names)}"
+            raise invalid_argument([("resource_names", problem)])
+        projects = {}
+        for name in resource_names:
+            found = _RESOURCE.fullmatch(name)
+            if found is None:
+                problem = (
+                    f"must be projects/PROJECT or a view of one (the emulator has no other), got {name!r}"
+                )
+                raise invalid_argument([("resource_names", problem)])
+            location = self._projects.canonical(Location(found[1], ""))
+            projects[location.project] = location
+        for location in projects.values():
+            self._projects.check(location, _PERMISSION)
+        return list(projects)
+
+    def _matching(self, text: str, projects: Sequence[str], target: Target) -> list[Entry]:
         if len(text) > _MAX_FILTER:
             raise invalid_argument(
                 [("filter", f"must be at most {_MAX_FILTER} characters long, got {len(text)}")]
             )
         try:
-            parsed = filters.parse(text)
-            matches = parsed.compile(_entry_field)
+            parsed = filters.parse(text, LOGS)
+            matches = parsed.compile(entry_test)
         except filters.FilterError as error:
             raise invalid_argument([("filter", f"Unparseable filter: {error}")]) from error
-        entries: Iterable[Entry] = self._log.of_project(
-            target.project, parsed.required("resource.labels.job_id")
-        )
+        entries: Iterable[Entry] = self._log.of_projects(projects, parsed.required(_JOB_ID))
         late = self._faults.take("view", target)
         if late is not None:
             then = time.time_ns() - int(late.fault.seconds * 1e9)
             entries = (entry for entry in entries if entry.nanoseconds <= then)
         return [entry for entry in entries if matches(entry)]
-
-
-def _project(resource_names: Iterable[str]) -> str:
-    names = list(resource_names)
-    found = _RESOURCE.fullmatch(names[0]) if len(names) == 1 else None
-    if found is None:
-        raise invalid_argument([("resource_names", f"must be one of the form projects/PROJECT, got {names}")])
-    return found[1]
-
-
-def _severity(text: str) -> int:
-    if text not in SEVERITIES:
-        raise ValueError(f"must be one of {', '.join(SEVERITIES)}, got {text!r}")
-    return SEVERITIES[text]
-
-
-_ORDERED = "= != < <= > >="
-_ENTRY_FIELDS = {
-    "resource.type": filters.Field(lambda _: "ml_job"),
-    "resource.labels.job_id": filters.Field(lambda entry: entry.job_id),
-    "resource.labels.task_name": filters.Field(lambda entry: entry.task_name),
-    "resource.labels.project_id": filters.Field(lambda entry: entry.project),
-    "timestamp": filters.Field(lambda entry: entry.nanoseconds, filters.nanoseconds, _ORDERED),
-    "severity": filters.Field(lambda entry: entry.severity, _severity, _ORDERED),
-    "insertId": filters.Field(lambda entry: entry.insert_id, operators=_ORDERED),
-    "jsonPayload.message": filters.Field(lambda entry: None if entry.is_text else entry.text),
-    "textPayload": filters.Field(lambda entry: entry.text if entry.is_text else None),
-}
-_ENTRY_FIELDS["insert_id"] = _ENTRY_FIELDS["insertId"]
-
-
-def _entry_field(path: str) -> filters.Field:
-    return _ENTRY_FIELDS[path]

@@ -75,24 +75,31 @@ class Entry:
             return self.payload
         return str(json.loads(self.payload).get("message", self.payload))
 
-    def to_message(self, project: str) -> Message:
+    @property
+    def log_name(self) -> str:
+        """The log that it is in: with the project's id, whatever a client calls the project."""
+        return f"projects/{self.project}/logs/{self.task_name}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What Vertex says of the entry."""
+        return {"ml.googleapis.com/job_id": self.job_id, "ml.googleapis.com/task_name": self.task_name}
+
+    @property
+    def resource_labels(self) -> dict[str, str]:
+        """What wrote it, in the labels of the monitored resource `ml_job`."""
+        return {"job_id": self.job_id, "task_name": self.task_name, "project_id": self.project}
+
+    def to_message(self) -> Message:
         """Return the entry as Cloud Logging shows it.
 
         Vertex writes a replica's lines as `jsonPayload` and its own as `textPayload`.
-
-        Args:
-            project: What the project is called in the log's name.
         """
         message = LogEntry(
-            log_name=f"projects/{project}/logs/{self.task_name}",
-            severity=self.severity,
-            insert_id=self.insert_id,
-            labels={"ml.googleapis.com/job_id": self.job_id, "ml.googleapis.com/task_name": self.task_name},
+            log_name=self.log_name, severity=self.severity, insert_id=self.insert_id, labels=self.labels
         )
         message.resource.type = "ml_job"
-        message.resource.labels.update(
-            {"job_id": self.job_id, "task_name": self.task_name, "project_id": self.project}
-        )
+        message.resource.labels.update(self.resource_labels)
         message.timestamp.FromNanoseconds(self.nanoseconds)
         message.receive_timestamp.FromNanoseconds(self.nanoseconds)
         if self.is_text:
@@ -154,16 +161,19 @@ class LogBook:
         """Go through a job's entries, oldest first."""
         return iter(self._entries.get((project, job_id), ()))
 
-    def of_project(self, project: str, job_ids: Iterable[str] | None = None) -> list[Entry]:
-        """Return a project's entries, oldest first.
+    def of_projects(self, projects: Iterable[str], job_ids: Iterable[str] | None = None) -> list[Entry]:
+        """Return the entries of some projects, oldest first.
 
         Args:
-            project: The project's id.
+            projects: The projects' ids.
             job_ids: The jobs to look at; None takes all. Others cost no time.
         """
+        owners = list(projects)
         if job_ids is None:
-            job_ids = [job_id for owner, job_id in self._entries if owner == project]
-        found = [entry for job_id in job_ids for entry in self.of_job(project, job_id)]
+            keys = [key for key in self._entries if key[0] in owners]
+        else:
+            keys = [(owner, job_id) for owner in owners for job_id in job_ids]
+        found = [entry for key in keys for entry in self.of_job(*key)]
         return sorted(found, key=lambda entry: entry.sequence)
 
     def forget(self, project: str, job_id: str) -> None:

@@ -141,7 +141,7 @@ def test_late_entries_are_missing_at_first(run, entries, emulator, project):
     ("request_fields", "message"),
     [
         ({"text": "resource.type=", "page_size": 10}, "Unparseable filter"),
-        ({"text": "colour=red"}, "unknown field 'colour'"),
+        ({"text": "colour=red"}, "unknown field 'colour' of LogEntry"),
         ({"text": "", "page_size": 1001}, "page_size"),
         ({"text": "", "order_by": "severity"}, "order_by"),
         ({"text": "", "resource_names": ["folders/1"]}, "resource_names"),
