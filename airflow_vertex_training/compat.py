@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
-import threading
-from concurrent.futures import Future
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger
-
-from airflow_vertex_training.provider_info import get_provider_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +34,14 @@ __all__ = [
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "airflow_variables",
-    "api_server_is_down",
     "cancel_may_be_a_kill",
-    "config",
     "connection_form_widgets",
+    "is_dag_test",
     "masked",
-    "task_state",
-    "task_state_in_time",
+    "policy_retries",
 ]
+
+logger = logging.getLogger(__name__)
 
 TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether the triggerer tells a trigger that its task was killed: from Airflow 3.3."""
@@ -72,13 +67,6 @@ def _triggerer_has_ended() -> bool:
     return main.__code__ not in running
 
 
-def config(option: str) -> str:
-    """Return an option of Airflow's configuration section ``[vertex_training]``."""
-    info: Any = get_provider_info()
-    default = info["config"]["vertex_training"]["options"][option]["default"]
-    return str(conf.get("vertex_training", option, fallback=default))
-
-
 def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a connection form for Airflow 3.1, which does not read ``conn-fields``.
 
@@ -100,67 +88,42 @@ def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: widget(**field) for name, field in fields.items()}
 
 
-def task_state(ti: Any) -> str | None:
-    """Ask Airflow for a task instance's state; ``None`` where there is no such task instance.
+def is_dag_test() -> bool:
+    """Whether the task runs in the process of ``airflow dags test``, so that nothing goes on without it."""
+    from airflow.sdk.execution_time import task_runner
 
-    A blocking call, for a task or a thread that asgiref's ``sync_to_async`` made.
-
-    Args:
-        ti: the task instance, as a task or a trigger has it.
-    """
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    mapped = ti.map_index is not None and ti.map_index >= 0
-    answer = RuntimeTaskInstance.get_task_states(
-        dag_id=ti.dag_id,
-        task_ids=[ti.task_id],
-        run_ids=[ti.run_id],
-        map_index=ti.map_index if mapped else None,
-    )
-    # Airflow names a mapped task's instances TASKID_MAPINDEX here.
-    key = f"{ti.task_id}_{ti.map_index}" if mapped else ti.task_id
-    state = answer.get(ti.run_id, {}).get(key)
-    return None if state is None else str(getattr(state, "value", state))
+    return type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__ == "InProcessSupervisorComms"
 
 
-def task_state_in_time(ti: Any, timeout: float) -> str | None:
-    """Ask as ``task_state`` does, though the question of another thread may be in the way.
+def policy_retries(operator: Any, context: Any, error: BaseException) -> bool:
+    """Whether the task's retry policy, from Airflow 3.3, lets another try follow after ``error``.
+
+    Airflow asks the policy once more when ``error`` leaves the task. It gets the same answer then: a policy
+    may cost something, or answer otherwise the second time.
 
     Args:
-        ti: the task instance, as a task has it.
-        timeout: seconds to wait for the answer.
-
-    Raises:
-        TimeoutError: there was none.
+        operator: the task.
+        context: of the running task.
+        error: what the task is about to raise.
     """
-    answer: Future[str | None] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(task_state(ti))
-        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    return answer.result(timeout)
-
-
-def api_server_is_down() -> bool:
-    """Whether Airflow's API server can't be reached from a worker. One that is slow is not down."""
-    import httpx
-
-    base = str(conf.get("api", "base_url", fallback=""))
-    if not base or base.startswith("/"):
-        base = f"http://localhost:8080{base}"
-    url = str(conf.get("core", "execution_api_server_url", fallback=f"{base.rstrip('/')}/execution/"))
-    try:
-        answer = httpx.get(url, timeout=1.0)
-    except (httpx.ConnectError, httpx.ConnectTimeout):
+    policy: Any = getattr(operator, "retry_policy", None)
+    if policy is None:
         return True
-    except httpx.HTTPError:
-        return False
-    # What a gateway answers that has no server behind it.
-    return answer.status_code in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
+    from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
+
+    ti = context["ti"]
+    try:
+        decision = policy.evaluate(error, ti.try_number, ti.max_tries, context)
+    except Exception:
+        logger.exception("The task's retry policy failed; Airflow then retries as without one")
+        decision = RetryDecision.default()
+
+    class Decided(RetryPolicy):
+        def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> Any:
+            return decision if exception is error else policy.evaluate(exception, *args, **kwargs)
+
+    operator.retry_policy = Decided()
+    return bool(decision.action is not RetryAction.FAIL)
 
 
 def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:

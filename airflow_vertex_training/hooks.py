@@ -14,11 +14,11 @@ from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 from asgiref.sync import sync_to_async
 from google.auth.credentials import AnonymousCredentials, Credentials
 
-from airflow_vertex_training import compat
+from airflow_vertex_training import compat, settings
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE, emulator_address
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
-from airflow_vertex_training.vertex.naming import identity, labels
+from airflow_vertex_training.vertex.naming import labels
 from airflow_vertex_training.vertex.spec import checks
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class VertexTrainingHook(GoogleBaseHook):
     """
 
     conn_name_attr = "gcp_conn_id"
-    default_conn_name = "vertex_training_default"
+    default_conn_name = settings.DEFAULT_CONNECTION_ID
     conn_type = "vertex_training"
     hook_name = "Vertex AI training"
 
@@ -79,11 +79,7 @@ class VertexTrainingHook(GoogleBaseHook):
         except AirflowNotFoundException:
             if conn_id != cls.default_conn_name:
                 raise
-        logger.info(
-            "There is no connection %r, so %s serve",
-            conn_id,
-            "the emulator's defaults" if emulator_address() else "application default credentials",
-        )
+        _say_what_serves(conn_id, "the emulator's" if emulator_address() else "application default")
         return Connection(conn_id=conn_id, conn_type=cls.conn_type)
 
     @classmethod
@@ -234,16 +230,6 @@ class VertexTrainingHook(GoogleBaseHook):
         name = JobName.parse(job_name)
         return self.jobs(name.region, name.project)
 
-    def watch_job(
-        self, job_name: str, *, poll_interval: float, deployment_id: str = identity.DEFAULT_DEPLOYMENT_ID
-    ) -> AsyncGenerator[Update, None]:
-        """Watch a job by this hook's credentials, in a task that does not defer; see ``JobWatcher.watch``."""
-
-        async def this_hook() -> VertexTrainingHook:
-            return self
-
-        return _watch(job_name, poll_interval, deployment_id, connection=self, get_hook=this_hook)
-
     def test_connection(self) -> tuple[bool, str]:
         """Make one real list call and say in words what came of it."""
         try:
@@ -265,35 +251,34 @@ def watch_job(
     poll_interval: float,
     deployment_id: str,
 ) -> AsyncGenerator[Update, None]:
-    """Watch a job together with all others of this event loop; see ``JobWatcher.watch``. For triggers.
+    """Watch a job together with all others of this event loop; see ``JobWatcher.watch``.
 
     The connection is looked up once for all jobs that are watched by it.
     """
-    get_hook = sync_to_async(functools.partial(VertexTrainingHook, gcp_conn_id, impersonation_chain))
-    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
-    return _watch(job_name, poll_interval, deployment_id, connection=(gcp_conn_id, chain), get_hook=get_hook)
-
-
-def _watch(
-    job_name: str, poll_interval: float, deployment_id: str, *, connection: Any, get_hook: Any
-) -> AsyncGenerator[Update, None]:
     from airflow_vertex_training.vertex.api.calls import JobName
     from airflow_vertex_training.vertex.watch.sharing import shared_watcher
 
     name = JobName.parse(job_name)
 
     async def connect() -> JobServiceAsyncClient:
-        hook: VertexTrainingHook = await get_hook()
+        hook = await sync_to_async(VertexTrainingHook)(gcp_conn_id, impersonation_chain)
         return await hook.get_async_job_service_client(name.region)
 
+    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
     watcher = shared_watcher(
-        connection,
+        (gcp_conn_id, chain),
         connect,
         parent=f"projects/{name.project}/locations/{name.region}",
         deployment_id=deployment_id,
-        requests_per_minute=int(compat.config("requests_per_minute")),
+        requests_per_minute=settings.requests_per_minute(),
     )
     return watcher.watch(job_name, poll_interval)
+
+
+@functools.cache
+def _say_what_serves(conn_id: str, whose: str) -> None:
+    """Say it once in a process: a triggerer looks the connection up for every project and region."""
+    logger.info("There is no connection %r, so %s credentials serve", conn_id, whose)
 
 
 @functools.cache

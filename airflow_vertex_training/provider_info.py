@@ -193,6 +193,28 @@ def get_provider_info() -> dict[str, object]:
                         "example": "120",
                         "default": "300",
                     },
+                    "orphans": {
+                        "description": (
+                            "What a triggerer does with a job of this installation that nobody waits for any "
+                            "more, because its task ended in a way that no hook of Airflow covers: "
+                            "``cancel``, ``report`` (a warning in the log) or ``ignore``. Empty: ``cancel`` "
+                            "where ``deployment_id`` is configured, else ``report``."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "report",
+                        "default": "",
+                    },
+                    "orphan_grace_period": {
+                        "description": (
+                            "Seconds for which a job without a watcher is left alone before it is looked up "
+                            "in Airflow."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "600",
+                        "default": "300",
+                    },
                 },
             },
         },

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_vertex_training import compat
+from airflow_vertex_training import compat, ownership, settings
+from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
+from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from airflow_vertex_training.ownership import Verdict
 
 # A task that nobody holds on to may be collected before it is done.
 _ending: set[asyncio.Task[None]] = set()
@@ -44,9 +51,9 @@ class VertexJobTrigger(BaseTrigger):
         self,
         *,
         job_name: str,
-        gcp_conn_id: str = "vertex_training_default",
+        gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
-        poll_interval: float = 5.0,
+        poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
         cancel_on_kill: bool = True,
         deployment_id: str = DEFAULT_DEPLOYMENT_ID,
     ) -> None:
@@ -78,13 +85,16 @@ class VertexJobTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             # Nothing is awaited here: that could keep Airflow from calling on_kill.
-            if compat.cancel_may_be_a_kill():
+            if self.task_instance is None:
+                # airflow dags test was interrupted. Its process waits for this thread.
+                threading.Thread(target=self._end_dag_test, name=f"end {self.job_name}").start()
+            elif compat.cancel_may_be_a_kill():
                 self._start_ending()
             raise
         yield event
 
     async def on_kill(self) -> None:
-        """Cancel the job, unless the task is still deferred: then another triggerer is in charge of it."""
+        """Cancel the job, unless another triggerer or another try of the task waits for it."""
         # Airflow cancels this call again and again while it waits; the work itself must go on.
         await asyncio.shield(self._start_ending())
 
@@ -111,32 +121,49 @@ class VertexJobTrigger(BaseTrigger):
 
     async def _end(self) -> None:
         try:
-            state = await self._task_state()
-            if state == "deferred":
-                self.log.info(
-                    "The task is still deferred: leaving %s to the triggerer that has it", self.job_name
-                )
-            elif not self.cancel_on_kill:
-                self.log.warning(
-                    "The task ended (%s); %s runs on: cancel_on_kill is off", state, self.job_name
-                )
-            else:
-                hooks, _ = await asyncio.to_thread(_load)
-                hook = await sync_to_async(hooks.VertexTrainingHook)(
-                    self.gcp_conn_id, self.impersonation_chain
-                )
-                # In a thread, which a stop of the triggerer does not cut off.
-                sent = await asyncio.to_thread(hook.cancel_job, self.job_name)
-                said = (
-                    "Cancelled %s: the task ended (%s)" if sent else "%s had ended before the task did (%s)"
-                )
-                self.log.info(said, self.job_name, state)
+            verdict = await self._verdict()
+            hook: Any = await self._make_hook() if verdict.fate is Fate.CANCEL else None
+            # In a thread, which a stop of the triggerer does not cut off.
+            await asyncio.to_thread(Ending(lambda: hook, self.log).carry_out, verdict, self.job_name)
         except Exception:
-            self.log.exception("Could not cancel %s. It may still run and cost money", self.job_name)
+            self.log.exception("Could not cancel the job. It may still run and cost money: %s", self.job_name)
 
-    async def _task_state(self) -> str | None:
-        ti = self.task_instance
-        return None if ti is None else await sync_to_async(compat.task_state)(ti)
+    async def _verdict(self) -> Verdict:
+        """Ask Airflow what became of the task, again and again while its answer may still change."""
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            verdict = ownership.decide(await self._question())
+            if not verdict.may_change or time.monotonic() >= give_up:
+                return verdict
+            await asyncio.sleep(_ASK_AGAIN)
+
+    async def _question(self) -> Question:
+        ti: Any = self.task_instance
+        question = Question(Asker.TRIGGER_KILLED, NO_ANSWER, cancel_on_kill=self.cancel_on_kill)
+        try:
+            question = replace(question, state=await sync_to_async(task_state)(ti))
+            if question.depends_on_job_name:
+                named = await sync_to_async(job_in_xcom)(ti)
+                question = replace(question, names_job=None if named is None else named == self.job_name)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, it is asked again
+            self.log.warning("Airflow did not say what became of the task: %r", error)
+        return question
+
+    async def _make_hook(self) -> Any:
+        hooks, _ = await asyncio.to_thread(_load)
+        return await sync_to_async(hooks.VertexTrainingHook)(self.gcp_conn_id, self.impersonation_chain)
+
+    def _end_dag_test(self) -> None:
+        from airflow_vertex_training.hooks import VertexTrainingHook
+
+        question = Question(Asker.DAG_TEST_INTERRUPTED, NO_ANSWER, cancel_on_kill=self.cancel_on_kill)
+        ending = Ending(lambda: VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain), self.log)
+        ending.carry_out(ownership.decide(question), self.job_name)
+
+
+# Airflow gives on_kill 30 seconds ([triggerer] on_kill_timeout).
+_PATIENCE = 20.0
+_ASK_AGAIN = 1.0
 
 
 def _load() -> tuple[Any, Any]:

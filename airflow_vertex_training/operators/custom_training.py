@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_vertex_training import compat
-from airflow_vertex_training.operators.base import VertexJobOperator, task_try
+from airflow_vertex_training import compat, settings
+from airflow_vertex_training.operators.execution import VertexJobOperator, task_try
 from airflow_vertex_training.vertex.naming import identity, labels
 from airflow_vertex_training.vertex.spec.checks import (
     check_accelerators,
@@ -124,13 +124,13 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         service_account: str | None = None,
         base_output_directory: str | None = None,
         display_name: str | None = None,
-        gcp_conn_id: str = "vertex_training_default",
+        gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
-        poll_interval: float = 5.0,
+        poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
         deferrable: bool = True,
         cancel_on_kill: bool = True,
         reattach: bool = True,
-        submit_timeout: float = 1800.0,
+        submit_timeout: float = settings.DEFAULT_SUBMIT_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         super().__init__(

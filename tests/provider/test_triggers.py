@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from asgiref.sync import async_to_sync
 
-from airflow_vertex_training import compat
+from airflow_vertex_training import compat, triggers
 from airflow_vertex_training.triggers import VertexJobTrigger
+from tests.provider.task_runs import GONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -169,28 +170,57 @@ async def test_triggers_share_one_connection(on_emulator, project, run_job):
 # Ending
 
 
-@pytest.mark.parametrize("state", ["failed", "success", "running", "restarting", "removed", None])
+@pytest.mark.parametrize("state", ["failed", "success", "restarting", "removed", GONE])
 @pytest.mark.parametrize("map_index", [-1, 3])
 async def test_on_kill_cancels(on_emulator, project, run_job, supervisor, log_lines, state, map_index):
-    """Whatever has become of a task that is not deferred any more: its job ends, and the log says why."""
+    """The job of a task that somebody ended or cleared ends, and the log says why."""
     name = run_job()
     supervisor.state = state
 
     await trigger_for(name, map_index=map_index).on_kill()
 
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
-    assert f"INFO Cancelled {name}: the task ended ({state})" in log_lines
+    why = "the task was cleared" if state == "restarting" else f"the task was ended ({state})"
+    assert f"INFO Cancelled: {why}. {name}" in log_lines
 
 
-async def test_on_kill_leaves_a_deferred_tasks_job(on_emulator, project, run_job, supervisor, log_lines):
-    """A task that is still deferred has another triggerer, and its job is not touched."""
+@pytest.mark.parametrize("state", ["deferred", "running", "up_for_retry"])
+@pytest.mark.parametrize("named", ["this job", "another job", "no job"])
+async def test_on_kill_of_a_task_that_lives(on_emulator, project, run_job, supervisor, state, named):
+    """The job of a task that lives is kept, unless a later try has one of its own."""
     name = run_job()
-    supervisor.state = "deferred"
+    supervisor.state = state
+    supervisor.xcoms = {"this job": {"job_name": name}, "another job": {"job_name": f"{name}0"}}.get(
+        named, {}
+    )
 
     await trigger_for(name).on_kill()
 
-    assert "CancelCustomJob" not in on_emulator.control.requests(project)
-    assert any("The task is still deferred" in line for line in log_lines)
+    cancelled = "CancelCustomJob" in on_emulator.control.requests(project)
+    assert cancelled is (named == "another job")
+
+
+@pytest.mark.parametrize(("then", "cancelled"), [("running", False), ("failed", True), (None, True)])
+async def test_on_kill_asks_until_the_next_try_has_started(
+    on_emulator, project, run_job, supervisor, monkeypatch, then, cancelled
+):
+    """A task about to start was cleared or retried: its next try shows which, or no one comes for the job."""
+    monkeypatch.setattr(triggers, "_PATIENCE", 1.0)
+    monkeypatch.setattr(triggers, "_ASK_AGAIN", 0.05)
+    name = run_job()
+    states = iter(["scheduled", "queued", ConnectionError("no server"), None])
+    send = supervisor.send
+
+    def answer(msg: Any) -> Any:
+        if type(msg).__name__ == "GetTaskStates":
+            supervisor.state = next(states, then)
+        return send(msg)
+
+    monkeypatch.setattr(supervisor, "send", answer)
+
+    await trigger_for(name).on_kill()
+
+    assert ("CancelCustomJob" in on_emulator.control.requests(project)) is cancelled
 
 
 async def test_on_kill_leaves_the_job_where_it_should(on_emulator, project, run_job, supervisor, log_lines):
@@ -201,7 +231,8 @@ async def test_on_kill_leaves_the_job_where_it_should(on_emulator, project, run_
     await trigger_for(name, cancel_on_kill=False).on_kill()
 
     assert "CancelCustomJob" not in on_emulator.control.requests(project)
-    assert f"WARNING The task ended (failed); {name} runs on: cancel_on_kill is off" in log_lines
+    why = "cancel_on_kill is off, though the task was ended (failed)"
+    assert f"WARNING The job may run on: {why}. {name}" in log_lines
 
 
 async def test_on_kill_is_silent_about_a_job_that_ended(run_job, on_emulator, supervisor, log_lines):
@@ -212,7 +243,7 @@ async def test_on_kill_is_silent_about_a_job_that_ended(run_job, on_emulator, su
 
     await trigger_for(name).on_kill()
 
-    assert f"INFO {name} had ended before the task did (failed)" in log_lines
+    assert f"INFO The job had ended already: the task was ended (failed). {name}" in log_lines
     assert [line for line in log_lines if line.startswith(("ERROR", "EXCEPTION"))] == []
 
 
@@ -245,12 +276,15 @@ async def test_unknown_state_leaves_the_job(
         raise ConnectionError("the supervisor is gone")
 
     name = run_job()
+    monkeypatch.setattr(triggers, "_PATIENCE", 0.1)
+    monkeypatch.setattr(triggers, "_ASK_AGAIN", 0.05)
     monkeypatch.setattr(supervisor, "send", no_answer)
 
     await trigger_for(name).on_kill()
 
     assert "CancelCustomJob" not in on_emulator.control.requests(project)
-    assert any(f"Could not cancel {name}. It may still run and cost money" in line for line in log_lines)
+    why = "Airflow could not be asked what became of the task"
+    assert f"WARNING The job may run on: {why}. {name}" in log_lines
 
 
 async def test_cancel_is_retried(on_emulator, project, run_job, supervisor):

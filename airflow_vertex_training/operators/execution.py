@@ -10,20 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_vertex_training import compat
+from airflow_vertex_training import compat, settings
+from airflow_vertex_training.ending import (
+    Ending,
+    api_server_is_down,
+    job_in_xcom,
+    task_state,
+    task_state_in_time,
+)
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
-from airflow_vertex_training.operators.ending import NO_TRY_LEFT, Ending, has_next_try
+from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
-from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID, TRY, TaskTry
+from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
     from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.ownership import Verdict
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.submit.create import Submission, Submitter
@@ -60,13 +68,13 @@ class VertexJobOperator(BaseOperator):
         *,
         region: str | None = None,
         project_id: str | None = None,
-        gcp_conn_id: str = "vertex_training_default",
+        gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
-        poll_interval: float = 5.0,
+        poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
         deferrable: bool = True,
         cancel_on_kill: bool = True,
         reattach: bool = True,
-        submit_timeout: float = 1800.0,
+        submit_timeout: float = settings.DEFAULT_SUBMIT_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -106,15 +114,19 @@ class VertexJobOperator(BaseOperator):
         try:
             return self._run(context)
         except compat.AirflowTaskTimeout:
-            self._end_job(context, "the execution_timeout is over")
+            self._end_job(context, Asker.OPERATOR_TIMED_OUT)
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
             self._context = None
+            raise
+        except KeyboardInterrupt:
+            self._end_job(context, self._interrupted())
             raise
         finally:
             if self._ending_thread is not None:
                 self._ending_thread.join()
 
     def _run(self, context: Context) -> dict[str, Any]:
+        settings.check()
         this = task_try(context)
         try:
             submitted = self._submit(context, this)
@@ -122,10 +134,10 @@ class VertexJobOperator(BaseOperator):
             # Only a series' first try spares the task its retries: after a later one, the next may still find
             # an earlier job.
             hopeless = this.try_number == _first_try(context["ti"]) and _will_not_pass(error)
-            if this.try_number > 1 and (hopeless or not has_next_try(context["ti"])):
-                Ending(self, context["ti"]).cancel_found(
-                    lambda jobs: self._submitter(jobs, this).left_running(this), NO_TRY_LEFT
-                )
+            if this.try_number > 1:
+                try_follows = not hopeless and self._try_follows(context, error)
+                verdict = self._verdict(context, Asker.OPERATOR_FAILING, try_follows=try_follows)
+                self._carry_out_on_found(verdict, lambda jobs: self._submitter(jobs).left_running(this))
             if hopeless:
                 raise compat.AirflowFailException(str(error)) from error
             raise
@@ -138,8 +150,8 @@ class VertexJobOperator(BaseOperator):
                 if self.deferrable:
                     self._defer(context, ended.name)
                 ended = self._wait_here(ended.name)
-        except Exception:
-            Ending(self, context["ti"]).cancel_unless_awaited(ended.name)
+        except Exception as error:
+            self._see_to_job(context, Asker.OPERATOR_FAILING, submitted.job.name, error)
             raise
         return self._result(ended)
 
@@ -147,20 +159,20 @@ class VertexJobOperator(BaseOperator):
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
         job = JobSnapshot.from_dict(event["job"])
         if not job.is_final:
-            # The wait was given up, not the job.
-            Ending(self, context["ti"]).cancel_unless_awaited(job.name)
-            raise VertexTrainingError(event["message"])
+            error = VertexTrainingError(event["message"])
+            self._see_to_job(context, Asker.WAIT_GIVEN_UP, job.name, error)
+            raise error
         return self._result(job)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except compat.TaskDeferralTimeout:
-            Ending(self, context["ti"]).cancel(self._submitted_job(context), "the deferral timed out")
+        except compat.TaskDeferralTimeout as error:
+            self._end_deferred(context, Asker.DEFERRAL_TIMED_OUT, error)
             raise
-        except compat.TaskDeferralError:
-            Ending(self, context["ti"]).cancel_unless_awaited(self._submitted_job(context))
+        except compat.TaskDeferralError as error:
+            self._end_deferred(context, Asker.TRIGGER_CRASHED, error)
             raise
 
     def on_kill(self) -> None:
@@ -179,8 +191,66 @@ class VertexJobOperator(BaseOperator):
 
     def _end_killed(self, context: Context) -> None:
         self._killed.set()
-        if not Ending(self, context["ti"]).is_given_up():
-            self._end_job(context, "the task was killed")
+        self._end_job(context, self._interrupted())
+
+    def _interrupted(self) -> Asker:
+        return Asker.DAG_TEST_INTERRUPTED if compat.is_dag_test() else Asker.OPERATOR_KILLED
+
+    def _verdict(self, context: Context, asker: Asker, *, try_follows: bool) -> Verdict:
+        """Return what becomes of this task's job, now that Airflow has been asked for the task's state."""
+        state = task_state_in_time(context["ti"], _ANSWER_SECONDS)
+        question = Question(
+            asker,
+            state,
+            try_follows=try_follows,
+            server_is_down=state == NO_ANSWER and api_server_is_down(),
+            cancel_on_kill=self.cancel_on_kill,
+        )
+        return decide(question)
+
+    def _try_follows(self, context: Context, error: BaseException) -> bool:
+        """Whether Airflow tries once more after ``error`` has left the task."""
+        return _tries_left(context) and compat.policy_retries(self, context, error)
+
+    def _end_job(self, context: Context, asker: Asker) -> None:
+        """See to what this try has submitted."""
+        verdict = self._verdict(context, asker, try_follows=_tries_left(context))
+        if self._job_name:
+            self._ending.carry_out(verdict, self._job_name)
+        else:
+            # A create call may be under way: what it has made so far can be found by its label. What it makes
+            # yet, execute cancels when the call returns.
+            try_id = task_try(context).try_id
+            self._carry_out_on_found(verdict, lambda jobs: jobs.find(TRY, try_id))
+
+    def _end_deferred(self, context: Context, asker: Asker, error: Exception) -> None:
+        """See to the job of this try in a process that did not submit it."""
+        job_name = job_in_xcom(context["ti"])
+        if job_name:
+            self._see_to_job(context, asker, job_name, error)
+
+    def _see_to_job(self, context: Context, asker: Asker, job_name: str, error: BaseException) -> None:
+        """Keep or end a job whose task is about to raise ``error``."""
+        verdict = self._verdict(context, asker, try_follows=self._try_follows(context, error))
+        self._ending.carry_out(verdict, job_name)
+
+    def _carry_out_on_found(self, verdict: Verdict, find: Callable[[Jobs], Sequence[JobSnapshot]]) -> None:
+        """Carry a verdict out on jobs whose names this process does not know."""
+        if verdict.fate is Fate.KEEP:
+            return
+        try:
+            with self.jobs() as jobs:
+                found = find(jobs)
+        except Exception:
+            self.log.exception("Could not look for jobs of this task. One may run on and cost money")
+            return
+        for job in found:
+            if not job.is_final:
+                self._ending.carry_out(verdict, job.name)
+
+    @property
+    def _ending(self) -> Ending:
+        return Ending(lambda: self.hook, self.log)
 
     @cached_property
     def hook(self) -> VertexTrainingHook:
@@ -200,16 +270,16 @@ class VertexJobOperator(BaseOperator):
                 job.machine_in_words(),
                 job.image,
             )
-            return self._submitter(jobs, this).submit(job, this)
+            return self._submitter(jobs).submit(job, this)
 
     def jobs(self) -> Jobs:
         """Return the jobs of the region that the task submits to, for a ``with`` block."""
         return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
 
-    def _submitter(self, jobs: Jobs, this: TaskTry) -> Submitter:
+    def _submitter(self, jobs: Jobs) -> Submitter:
         from airflow_vertex_training.vertex.submit.create import Submitter
 
-        own_deployment = this.deployment_id != DEFAULT_DEPLOYMENT_ID
+        own_deployment = settings.deployment_is_configured()
         return Submitter(
             jobs,
             reattach=self.reattach,
@@ -239,7 +309,7 @@ class VertexJobOperator(BaseOperator):
     def _stop_if_ended_meanwhile(self, context: Context) -> None:
         """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
         self._stop_if_killed()
-        if compat.task_state(context["ti"]) != "running":
+        if task_state(context["ti"]) != "running":
             msg = "the task was ended while its job was being submitted"
             raise VertexTrainingError(msg)
 
@@ -250,7 +320,7 @@ class VertexJobOperator(BaseOperator):
             impersonation_chain=self.impersonation_chain,
             poll_interval=self.poll_interval,
             cancel_on_kill=self.cancel_on_kill,
-            deployment_id=compat.config("deployment_id"),
+            deployment_id=settings.deployment_id(),
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
 
@@ -265,13 +335,16 @@ class VertexJobOperator(BaseOperator):
     def _wait_here(self, job_name: str) -> JobSnapshot:
         import asyncio
 
+        from airflow_vertex_training import hooks
         from airflow_vertex_training.vertex.watch import progress
 
         async def wait() -> JobSnapshot:
-            updates = self.hook.watch_job(
+            updates = hooks.watch_job(
                 job_name,
+                gcp_conn_id=self.gcp_conn_id,
+                impersonation_chain=self.impersonation_chain,
                 poll_interval=self.poll_interval,
-                deployment_id=compat.config("deployment_id"),
+                deployment_id=settings.deployment_id(),
             )
             return await progress.follow(updates, self.log)
 
@@ -288,29 +361,19 @@ class VertexJobOperator(BaseOperator):
         data = job.to_dict()
         return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
 
-    def _end_job(self, context: Context, why: str) -> None:
-        """Cancel what this try has submitted."""
-        ending = Ending(self, context["ti"])
-        if self._job_name:
-            ending.cancel(self._job_name, why)
-        else:
-            # A create call may be under way: what it has made so far can be found by its label. What it makes
-            # yet, execute cancels when the call returns.
-            try_id = task_try(context).try_id
-            ending.cancel_found(lambda jobs: jobs.find(TRY, try_id), why)
-
-    def _submitted_job(self, context: Context) -> str | None:
-        """Return the name of this try's job in a process that did not submit it."""
-        ti = context["ti"]
-        name = ti.xcom_pull(task_ids=self.task_id, key=XCOM_JOB_NAME, map_indexes=ti.map_index)
-        return str(name) if name else None
-
 
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
 _SHORTEST_DEFERRAL = timedelta(seconds=10)
-# Airflow leaves a killed task 5 seconds in all.
+# Airflow leaves a killed task 5 seconds in all: for the answer, and for the cancel.
 _HANDLER_SECONDS = 2.0
+_ANSWER_SECONDS = 2.0
+
+
+def _tries_left(context: Context) -> bool:
+    # max_tries counts retries: the last try is number max_tries + 1.
+    ti = context["ti"]
+    return bool(ti.try_number <= ti.max_tries)
 
 
 def task_try(context: Context) -> TaskTry:
@@ -318,7 +381,7 @@ def task_try(context: Context) -> TaskTry:
     ti, run = context["ti"], context["dag_run"]
     operator: Any = ti.task
     return TaskTry(
-        deployment_id=compat.config("deployment_id"),
+        deployment_id=settings.deployment_id(),
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

@@ -1,0 +1,208 @@
+"""How a task waits for its job, and what it makes of the job's end."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.links import job_url
+from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobFailedError
+from tests.provider.task_runs import run_task, task_instance
+from tests.provider.training_tasks import (
+    FOREVER,
+    IMAGE,
+    NAME,
+    REGION,
+    make,
+    only_job,
+    private,
+    resume,
+    submitted,
+)
+
+
+def test_success_in_the_worker(on_emulator, project, supervisor, log_lines):
+    """A task that does not defer waits for the job and returns what became of it."""
+    outcome = run_task(make(deferrable=False, base_output_directory="gs://acme-models/digits"))
+
+    job = only_job(on_emulator, project)
+    assert outcome.state == "success"
+    times = [outcome.result.pop(key) for key in ("create_time", "start_time", "end_time")]
+    assert times == sorted(times)
+    assert outcome.result == {
+        "name": job["name"],
+        "state": "JOB_STATE_SUCCEEDED",
+        "base_output_directory": "gs://acme-models/digits",
+        "console_url": job_url(job["name"]),
+    }
+
+
+def test_the_log_tells_the_story(on_emulator, project, supervisor, log_lines):
+    """The task's log says what is submitted, where it is, each state once, and how it ended."""
+    run_task(make(deferrable=False, accelerator_type="NVIDIA_L4", accelerator_count=1))
+
+    job = only_job(on_emulator, project)
+    text = "\n".join(log_lines)
+    steps = [
+        f"INFO Submitting to {REGION} (project {project}): 1 x n1-standard-4 with 1 x NVIDIA_L4, {IMAGE}",
+        f"INFO Created {job['name']} ({job['display_name']}). Console: {job_url(job['name'])}",
+        "INFO Succeeded: queued ",
+    ]
+    assert [step for step in steps if text.count(step) != 1] == []
+    assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
+    assert log_lines.count("INFO Running") <= 1
+
+
+def test_failure_has_the_jobs_own_words(on_emulator, project, supervisor):
+    """A job that failed fails the task, with the message and the code that Vertex gave it."""
+    outcome = run_task(make(deferrable=False, program="raise SystemExit(3)"))
+
+    job = only_job(on_emulator, project)
+    assert outcome.state == "failed"
+    assert isinstance(outcome.error, JobFailedError)
+    assert outcome.error.code == job["error_code"] != 0
+    assert outcome.error.message == job["error_message"]
+    assert "The replica workerpool0-0 exited with a non-zero status of 3" in str(outcome.error)
+    assert job["name"] in str(outcome.error)
+
+
+def test_a_failed_job_is_retried(on_emulator, project, supervisor):
+    """Another try runs another job: its failure may be a machine's, not the program's."""
+    operator = make(deferrable=False, program="raise SystemExit(3)", retries=1)
+
+    first = run_task(operator, try_number=1)
+    second = run_task(operator, try_number=2)
+
+    assert (first.state, second.state) == ("up_for_retry", "failed")
+    assert len(on_emulator.control.jobs(project)) == 2
+
+
+def test_deferral(on_emulator, project, supervisor):
+    """A task defers to a trigger that knows the job's name and how to reach it, and nothing of its spec."""
+    operator = make(env={"TOKEN": "secret"}, impersonation_chain=None, execution_timeout=timedelta(hours=2))
+
+    outcome = run_task(operator)
+
+    assert outcome.state == "deferred"
+    assert outcome.message.classpath == "airflow_vertex_training.triggers.VertexJobTrigger"
+    assert "secret" not in json.dumps(outcome.message.model_dump(mode="json"))
+    name = only_job(on_emulator, project)["name"]
+    assert name in json.dumps(outcome.message.model_dump(mode="json"))
+    assert timedelta(minutes=119) < outcome.message.trigger_timeout <= timedelta(hours=2)
+
+
+def test_execution_timeout_counts_from_the_tasks_start(on_emulator, supervisor):
+    """What a task spent before it deferred is taken off the time that its deferral may last."""
+    operator = make(execution_timeout=timedelta(hours=2))
+    ti = task_instance(operator)
+    ti.start_date -= timedelta(hours=1)
+
+    outcome = run_task(operator, ti)
+
+    assert timedelta(minutes=59) < outcome.message.trigger_timeout <= timedelta(hours=1)
+
+
+def event_for(name: str, state: str, status: str, message: str = "") -> dict[str, Any]:
+    """Return the trigger's event for a job that ended in a state."""
+    job = {"name": name, "state": state, "error_code": 3, "error_message": "no luck"}
+    times = dict.fromkeys(("create_time", "start_time", "end_time"))
+    return {"status": status, "message": message, "job": {**job, **times}}
+
+
+def test_resumed_success_returns_the_result(supervisor):
+    """The event of a job that succeeded becomes the task's result."""
+    event = event_for(NAME, "JOB_STATE_SUCCEEDED", "success")
+    result = resume(make(), "execute_complete", {"event": event})
+
+    assert (result["name"], result["state"]) == (NAME, "JOB_STATE_SUCCEEDED")
+    assert "error_message" not in result
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("JOB_STATE_FAILED", JobFailedError),
+        ("JOB_STATE_EXPIRED", JobFailedError),
+        ("JOB_STATE_CANCELLED", JobCancelledError),
+    ],
+)
+def test_resumed_failure_raises_the_jobs_error(supervisor, state, error):
+    """The event of a job that did not succeed fails the task with the job's own code and message."""
+    event = event_for(NAME, state, "error")
+    with pytest.raises(error, match=f"{NAME} ended as {state}: no luck .error code 3.") as raised:
+        resume(make(), "execute_complete", {"event": event})
+    assert raised.value.code == 3
+
+
+def test_deferral_timeout_cancels(on_emulator, supervisor):
+    """A deferral that took too long ends the job, whatever tries are left: its time is over."""
+    operator = make(program=FOREVER, retries=2)
+    name = submitted(on_emulator, operator)
+
+    with pytest.raises(compat.TaskDeferralTimeout):
+        resume(operator, "__fail__", {"error": "Trigger timeout"})
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_trigger_crash_with_no_try_left_cancels(on_emulator, supervisor):
+    """A job that no later try will find is ended."""
+    operator = make(program=FOREVER, retries=1)
+    name = submitted(on_emulator, operator)
+
+    with pytest.raises(compat.TaskDeferralError):
+        resume(operator, "__fail__", {"error": "Trigger failure", "traceback": ["boom"]}, try_number=2)
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_trigger_crash_leaves_the_job_to_the_next_try(on_emulator, project, supervisor, log_lines):
+    """A job that a crashed trigger waited for is adopted by the next try, not run again."""
+    operator = make(program=FOREVER, retries=1)
+    name = submitted(on_emulator, operator)
+
+    with pytest.raises(compat.TaskDeferralError):
+        resume(operator, "__fail__", {"error": "Trigger failure", "traceback": ["boom"]}, try_number=1)
+    assert run_task(operator, try_number=2).state == "deferred"
+
+    assert only_job(on_emulator, project)["state"] == "JOB_STATE_RUNNING"
+    assert any(f"Adopting {name}, which try 1 created" in line for line in log_lines)
+
+
+def test_wait_given_up_says_why(on_emulator, supervisor):
+    """Where the trigger could not see the job, its message is the task's, and no job is accused."""
+    name = submitted(on_emulator, operator := make(program=FOREVER))
+    event = event_for(name, "JOB_STATE_UNSPECIFIED", "error", "Watching failed. PERMISSION_DENIED")
+
+    with pytest.raises(Exception, match=r"^Watching failed\. PERMISSION_DENIED$"):
+        resume(operator, "execute_complete", {"event": event})
+
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_execution_timeout_in_the_worker_cancels(on_emulator, project, supervisor):
+    """Airflow's own timeout of a task that waits in the worker ends the job."""
+    operator = make(program=FOREVER, deferrable=False, execution_timeout=timedelta(seconds=2), retries=1)
+
+    outcome = run_task(operator)
+
+    assert outcome.state == "up_for_retry"
+    name = only_job(on_emulator, project)["name"]
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_cancel_without_credentials_does_not_hide_the_timeout(monkeypatch, supervisor, log_lines):
+    """Where the job can't be cancelled the task still ends for its own reason, and the log tells both."""
+    supervisor.xcoms["job_name"] = NAME
+    private(monkeypatch, keyfile_dict="{", is_anonymous=False)
+
+    with pytest.raises(compat.TaskDeferralTimeout):
+        resume(make(), "__fail__", {"error": "Trigger timeout"})
+
+    assert any(
+        f"Could not cancel the job. It may still run and cost money: {NAME}" in line for line in log_lines
+    )
