@@ -1,4 +1,4 @@
-"""A Vertex AI that runs here: custom jobs as local processes, behind Google's own gRPC API.
+"""A Vertex AI that runs here: custom jobs as local processes, behind Google's own API, over gRPC and HTTP.
 
 Start one with `python -m airflow_vertex_training.emulator`, or from a test:
 
@@ -9,11 +9,12 @@ Start one with `python -m airflow_vertex_training.emulator`, or from a test:
 
 Nothing is imported here: the client parts stay light, Google's message types take seconds to load.
 
-What is as on Vertex: the custom job methods of `JobService` and `ListLogEntries` of Cloud Logging, their
+As on Vertex are: the custom job methods of `JobService`, `GetOperation`, `GetLocation`, `ListLocations`,
+and `ListLogEntries` of Cloud Logging, over gRPC and, at the next port, as Google's JSON API over HTTP; their
 validation, errors, filters, pages and request quotas; a job's states, times, error codes and texts; a
 replica's environment.
 
-What is not:
+What is not as there:
 
 - The container's command runs, its image does not. Machines, disks, networks and accelerators are only
   checked.

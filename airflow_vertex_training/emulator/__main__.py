@@ -29,7 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default=defaults.host, help="loopback address to listen on (default: %(default)s)")
-    add("--port", type=int, default=0, help="port of the API; 0, the default, takes a free one")
+    add(
+        "--port",
+        type=int,
+        default=0,
+        help="port of the API; 0, the default, takes a free one. HTTP is served at the next port",
+    )
     add(
         "--control-port",
         type=int,
@@ -149,6 +154,8 @@ async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
         closed.add_done_callback(lambda _: stopped.set())
     async with Emulator(config) as emulator:
         print(f"Vertex AI emulator listening on {emulator.address}")
+        if emulator.http_address:
+            print(f"JSON API, and a page of the jobs: {emulator.http_address}")
         if emulator.control_address:
             print(f"Control service listening on {emulator.control_address}")
         print(f"gs://BUCKET lies in {emulator.storage}/BUCKET")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["EmulatorConfig", "QuotaLimits", "check_host"]
+__all__ = ["EmulatorConfig", "QuotaLimits", "check_host", "is_loopback"]
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,22 @@ def check_host(host: str) -> None:
     Raises:
         ValueError: The host is not a loopback address.
     """
-    if host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise ValueError(
             f"host: must be a loopback address (127.0.0.0/8, ::1 or localhost), got {host!r}: "
             "the emulator runs the commands it is sent, so it must not be reachable from other machines"
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine's own, which no other machine can reach.
+
+    Args:
+        host: A name or an address, an IPv6 one with or without its brackets.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 
 from airflow_vertex_training.emulator.api.gate import Gate
+from airflow_vertex_training.emulator.api.gateway import Gateway
 from airflow_vertex_training.emulator.api.job_service import JobServicer
 from airflow_vertex_training.emulator.api.listening import Port, UnixSocket
+from airflow_vertex_training.emulator.api.locations import LocationsServicer
 from airflow_vertex_training.emulator.api.logging_service import LoggingServicer
 from airflow_vertex_training.emulator.api.names import Projects
+from airflow_vertex_training.emulator.api.operations import OperationsServicer, OperationStore
+from airflow_vertex_training.emulator.api.page import Page
 from airflow_vertex_training.emulator.api.quotas import Quotas
+from airflow_vertex_training.emulator.api.rpc import ApiHandler
+from airflow_vertex_training.emulator.api.services import (
+    JOB_SERVICE,
+    LOCATIONS,
+    LOGGING_SERVICE,
+    OPERATIONS,
+)
 from airflow_vertex_training.emulator.config import EmulatorConfig
 from airflow_vertex_training.emulator.control.faults import FaultBook
 from airflow_vertex_training.emulator.control.servicer import SERVICE_NAME, ControlServicer
@@ -25,14 +37,14 @@ from airflow_vertex_training.emulator.jobs.store import JobStore, open_database
 from airflow_vertex_training.emulator.logs.logbook import LogBook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Self
+
+    from airflow_vertex_training.emulator.api.gate import Method
 
 __all__ = ["Emulator"]
 
-_JOB_SERVICE = "google.cloud.aiplatform.v1.JobService"
-_LOGGING_SERVICE = "google.logging.v2.LoggingServiceV2"
+# So often two ports in a row that are free are looked for.
+_ATTEMPTS = 50
 
 # Without this, two servers could share one port on Linux, each with half of the connections.
 _OPTIONS = (("grpc.so_reuseport", 0),)
@@ -51,7 +63,8 @@ class Emulator:
 
     Attributes:
         address: `host:port` of the API, or `unix:FILE`.
-        control_address: The same of the control service; empty if none is served.
+        http_address: URL of the JSON API and of the emulator's page; empty with a Unix domain socket.
+        control_address: As `address`, of the control service; empty if none is served.
         storage: The folder where buckets lie.
     """
 
@@ -69,10 +82,13 @@ class Emulator:
         self.gate = Gate(self.projects, self.quotas, self.faults)
         self._runner = Runner(self.log, Storage(self.storage), config.images, config.stop_grace_seconds)
         self.lifecycle = Lifecycle(self.store, self.log, self._runner, self.faults, self.projects, config)
+        self._services = self._make_services()
+        self._gateway = Gateway(self._services, Page(self.store, self.log, self.projects))
         self._server: grpc.aio.Server | None = None
         self._control_server: grpc.aio.Server | None = None
         self._endpoint = _endpoint(config)
         self.address = ""
+        self.http_address = ""
         self.control_address = ""
 
     async def __aenter__(self) -> Self:
@@ -81,7 +97,8 @@ class Emulator:
             self.lifecycle.resume()
             await self.resume_serving()
             if self._config.control_port is not None:
-                self._control_server = _server({SERVICE_NAME: ControlServicer(self).handlers()})
+                handlers = ControlServicer(self).handlers()
+                self._control_server = _server(grpc.method_handlers_generic_handler(SERVICE_NAME, handlers))
                 control = _control_endpoint(self._config, self._config.control_port)
                 control.bind(self._control_server)
                 await self._control_server.start()
@@ -109,19 +126,52 @@ class Emulator:
         """
         if self._server is not None:
             return
-        jobs = JobServicer(self.gate, self.store, self.log, self.lifecycle, self.projects, self.faults)
-        logs = LoggingServicer(self.gate, self.log, self.projects, self.faults)
-        server = _server({_JOB_SERVICE: jobs.handlers(), _LOGGING_SERVICE: logs.handlers()})
-        self._endpoint.bind(server, self._credentials())
+        server = _server(ApiHandler(self._services))
+        if isinstance(self._endpoint, Port):
+            await self._bind_both(self._endpoint, server)
+        else:
+            self._endpoint.bind(server)
         await server.start()
         self._server = server
         self.address = self._endpoint.address
+
+    async def _bind_both(self, port: Port, server: grpc.aio.Server) -> None:
+        """Listen at a port, and at the next one for HTTP."""
+        attempts = 1 if port.number else _ATTEMPTS
+        for left in reversed(range(attempts)):
+            sockets = port.open_next()
+            try:
+                port.bind(server, self._credentials())
+            except OSError:
+                for opened in sockets:
+                    opened.close()
+                if not left:
+                    raise
+                port.number = 0
+            else:
+                await self._gateway.start(sockets, self._ssl_context())
+                scheme = "http" if self._config.tls_cert is None else "https"
+                self.http_address = f"{scheme}://{port.next_address}"
+                return
 
     async def pause_serving(self) -> None:
         """Cut the API's connections and refuses new ones. Jobs go on."""
         if self._server is not None:
             server, self._server = self._server, None
             await server.stop(grace=None)
+        await self._gateway.stop()
+
+    def _make_services(self) -> dict[str, dict[str, Method]]:
+        operations = OperationStore(self._database, self.projects)
+        jobs = JobServicer(
+            self.gate, self.store, self.log, self.lifecycle, operations, self.projects, self.faults
+        )
+        return {
+            JOB_SERVICE: jobs.methods(),
+            LOGGING_SERVICE: LoggingServicer(self.gate, self.log, self.projects, self.faults).methods(),
+            OPERATIONS: OperationsServicer(self.gate, operations, self.projects).methods(),
+            LOCATIONS: LocationsServicer(self.gate, self.projects).methods(),
+        }
 
     def _credentials(self) -> grpc.ServerCredentials | None:
         if self._config.tls_cert is None or self._config.tls_key is None:
@@ -129,12 +179,17 @@ class Emulator:
         pair = (self._config.tls_key.read_bytes(), self._config.tls_cert.read_bytes())
         return grpc.ssl_server_credentials([pair])
 
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if self._config.tls_cert is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._config.tls_cert, self._config.tls_key)
+        return context
 
-def _server(services: Mapping[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]) -> grpc.aio.Server:
+
+def _server(handler: grpc.GenericRpcHandler) -> grpc.aio.Server:
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in services.items()]
-    )
+    server.add_generic_rpc_handlers([handler])
     return server
 
 

@@ -10,7 +10,9 @@ from google.rpc import error_details_pb2, status_pb2
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ApiError", "invalid_argument"]
+    from airflow_vertex_training.emulator.api.messages import Message
+
+__all__ = ["ApiError", "invalid_argument", "not_served"]
 
 
 class ApiError(Exception):
@@ -32,10 +34,14 @@ class ApiError(Exception):
         """Return the metadata in which gRPC carries error details; empty without details."""
         if not self.details:
             return ()
+        return (("grpc-status-details-bin", self.status().SerializeToString()),)
+
+    def status(self) -> Message:
+        """Return the error as a `google.rpc.Status`."""
         status = status_pb2.Status(code=self.code.value[0], message=self.message)
         for detail in self.details:
             status.details.add().Pack(detail)
-        return (("grpc-status-details-bin", status.SerializeToString()),)
+        return status
 
 
 def invalid_argument(errors: Sequence[tuple[str, str]]) -> ApiError:
@@ -58,4 +64,18 @@ def invalid_argument(errors: Sequence[tuple[str, str]]) -> ApiError:
         grpc.StatusCode.INVALID_ARGUMENT,
         f"List of found errors:{listed}\t",
         [error_details_pb2.BadRequest(field_violations=violations)],
+    )
+
+
+def not_served(what: str) -> ApiError:
+    """Return the answer to a call that the emulator doesn't know: it says that Vertex AI may well know it.
+
+    Args:
+        what: The call, as its client wrote it.
+    """
+    return ApiError(
+        grpc.StatusCode.UNIMPLEMENTED,
+        f"The Vertex AI emulator lacks {what}; the real service may have it. The emulator has the custom job "
+        "methods of JobService (v1), GetOperation, GetLocation, ListLocations, and Cloud Logging's "
+        "ListLogEntries (v2).",
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
-import grpc
 from google.rpc import error_details_pb2
 
 from airflow_vertex_training.emulator.api.errors import ApiError
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.emulator.api.quotas import Quota, Quotas
     from airflow_vertex_training.emulator.control.faults import Fault, FaultBook, Target
 
-__all__ = ["Call", "Context", "Gate", "rpc_handler"]
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
+__all__ = ["Call", "Gate", "Method"]
 
 _UNANSWERED = "CANCELLED"
 """What a request counts as that has no answer, yet or because its client gave up."""
@@ -35,15 +32,29 @@ class Call:
 
     Args:
         permission: What it takes, such as `aiplatform.customJobs.get`.
-        quota: What it is charged to.
+        quota: What it is charged to; None is charged to none.
         resolve: Says what the request is about; raises ApiError for a malformed name.
         work: Does what is asked: the commit. It waits for nothing.
     """
 
     permission: str
-    quota: Quota
+    quota: Quota | None
     resolve: Callable[[], Target]
     work: Callable[[Target], Message]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API: gRPC and HTTP both call it.
+
+    Args:
+        request: The class of its requests.
+        answer: Takes a request and the connection that it came over, and returns the answer or raises
+            ApiError.
+    """
+
+    request: Message
+    answer: Callable[[Message, str], Awaitable[Message]]
 
 
 class Gate:
@@ -77,22 +88,19 @@ class Gate:
         """Return over how many different connections a project's requests have come."""
         return len(self._peers[project])
 
-    async def serve(self, call: Call, context: Context) -> Message:
-        """Serve a request.
+    async def serve(self, call: Call, peer: str) -> Message:
+        """Serve a request, whichever way it came.
 
         Args:
             call: The request.
-            context: gRPC's.
+            peer: The connection that it came over.
 
         Returns:
-            The answer. Errors abort the RPC.
-        """
-        try:
-            return await self._serve(call, context.peer())
-        except ApiError as error:
-            await context.abort(error.code, error.message, error.trailing_metadata())
+            The answer.
 
-    async def _serve(self, call: Call, peer: str) -> Message:
+        Raises:
+            ApiError: Any other answer.
+        """
         target = call.resolve()
         counts, outcome = self._counts[target.project], _UNANSWERED
         self._peers[target.project].add(peer)
@@ -100,8 +108,9 @@ class Gate:
         try:
             await self._strike("before_commit", target)
             self._projects.check(Location(target.project, target.region), call.permission)
-            consumer = self._projects.number(target.project)
-            self._quotas.charge(call.quota, target.project, target.region, consumer)
+            if call.quota is not None:
+                consumer = self._projects.number(target.project)
+                self._quotas.charge(call.quota, target.project, target.region, consumer)
             answer = call.work(target)
             await self._strike("after_commit", target)
             outcome = "OK"
@@ -137,20 +146,3 @@ def _error_of(fault: Fault) -> ApiError:
         ]
         details.append(error_details_pb2.QuotaFailure(violations=violations))
     return ApiError(fault.status, fault.message or "Injected by a fault.", details)
-
-
-def rpc_handler(
-    method: Callable[[Message, Context], Awaitable[Message]], request: Message
-) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return gRPC's handler for a method.
-
-    Args:
-        method: Answers a request.
-        request: The class of the requests.
-    """
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
-        method,
-        request_deserializer=request.FromString,
-        response_serializer=lambda answer: answer.SerializeToString(),
-    )
-    return handler

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
-from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2, field_mask_pb2
 
 from airflow_vertex_training.emulator.api import filters, quotas
 from airflow_vertex_training.emulator.api.errors import ApiError, invalid_argument
-from airflow_vertex_training.emulator.api.gate import Call, Context, Gate, rpc_handler
+from airflow_vertex_training.emulator.api.gate import Call, Gate, Method
 from airflow_vertex_training.emulator.api.job_filters import job_test
 from airflow_vertex_training.emulator.api.messages import (
     CancelCustomJobRequest,
@@ -39,6 +38,7 @@ from airflow_vertex_training.emulator.jobs.store import FINAL_STATES, Job, JobSt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_vertex_training.emulator.api.operations import OperationStore
     from airflow_vertex_training.emulator.control.faults import FaultBook
     from airflow_vertex_training.emulator.jobs.lifecycle import Lifecycle
     from airflow_vertex_training.emulator.logs.logbook import LogBook
@@ -57,6 +57,7 @@ class JobServicer:
         store: The jobs.
         log: Their logs, which go with a deleted job.
         lifecycle: Makes jobs and cancels them.
+        operations: Keeps what a delete returns.
         projects: Ids and numbers of projects.
         faults: Says when a list is stale.
     """
@@ -67,6 +68,7 @@ class JobServicer:
         store: JobStore,
         log: LogBook,
         lifecycle: Lifecycle,
+        operations: OperationStore,
         projects: Projects,
         faults: FaultBook,
     ) -> None:
@@ -74,20 +76,21 @@ class JobServicer:
         self._store = store
         self._log = log
         self._lifecycle = lifecycle
+        self._operations = operations
         self._projects = projects
         self._faults = faults
 
-    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-        """Return gRPC's handlers by method name."""
+    def methods(self) -> dict[str, Method]:
+        """Return the methods by name."""
         return {
-            "CreateCustomJob": rpc_handler(self.CreateCustomJob, CreateCustomJobRequest),
-            "GetCustomJob": rpc_handler(self.GetCustomJob, GetCustomJobRequest),
-            "ListCustomJobs": rpc_handler(self.ListCustomJobs, ListCustomJobsRequest),
-            "CancelCustomJob": rpc_handler(self.CancelCustomJob, CancelCustomJobRequest),
-            "DeleteCustomJob": rpc_handler(self.DeleteCustomJob, DeleteCustomJobRequest),
+            "CreateCustomJob": Method(CreateCustomJobRequest, self.CreateCustomJob),
+            "GetCustomJob": Method(GetCustomJobRequest, self.GetCustomJob),
+            "ListCustomJobs": Method(ListCustomJobsRequest, self.ListCustomJobs),
+            "CancelCustomJob": Method(CancelCustomJobRequest, self.CancelCustomJob),
+            "DeleteCustomJob": Method(DeleteCustomJobRequest, self.DeleteCustomJob),
         }
 
-    async def CreateCustomJob(self, request: Message, context: Context) -> Message:
+    async def CreateCustomJob(self, request: Message, peer: str) -> Message:
         """Make a job."""
 
         def resolve() -> Target:
@@ -100,9 +103,9 @@ class JobServicer:
             return job.message
 
         call = Call("aiplatform.customJobs.create", quotas.SUBMISSIONS, resolve, create)
-        return await self._gate.serve(call, context)
+        return await self._gate.serve(call, peer)
 
-    async def ListCustomJobs(self, request: Message, context: Context) -> Message:
+    async def ListCustomJobs(self, request: Message, peer: str) -> Message:
         """List a location's jobs, newest first."""
 
         def resolve() -> Target:
@@ -112,17 +115,17 @@ class JobServicer:
             return self._list(request, target)
 
         call = Call("aiplatform.customJobs.list", quotas.RESOURCE_REQUESTS, resolve, list_jobs)
-        return await self._gate.serve(call, context)
+        return await self._gate.serve(call, peer)
 
-    async def GetCustomJob(self, request: Message, context: Context) -> Message:
+    async def GetCustomJob(self, request: Message, peer: str) -> Message:
         """Return a job."""
 
         def get(job: Job) -> Message:
             return job.message
 
-        return await self._serve_job("GetCustomJob", "aiplatform.customJobs.get", request.name, get, context)
+        return await self._serve_job("GetCustomJob", "aiplatform.customJobs.get", request.name, get, peer)
 
-    async def CancelCustomJob(self, request: Message, context: Context) -> Message:
+    async def CancelCustomJob(self, request: Message, peer: str) -> Message:
         """Start cancelling a job."""
 
         def cancel(job: Job) -> Message:
@@ -130,9 +133,9 @@ class JobServicer:
             return empty_pb2.Empty()
 
         permission = "aiplatform.customJobs.cancel"
-        return await self._serve_job("CancelCustomJob", permission, request.name, cancel, context)
+        return await self._serve_job("CancelCustomJob", permission, request.name, cancel, peer)
 
-    async def DeleteCustomJob(self, request: Message, context: Context) -> Message:
+    async def DeleteCustomJob(self, request: Message, peer: str) -> Message:
         """Delete a job that has ended; the operation that it returns is done at once."""
 
         def delete(job: Job) -> Message:
@@ -144,16 +147,13 @@ class JobServicer:
                 )
             self._store.remove(job)
             self._log.forget(job.location.project, job.job_id)
-            name = f"{self._projects.answered(job.location)}/operations/{job.job_id}"
-            operation = operations_pb2.Operation(name=name, done=True)
-            operation.response.Pack(empty_pb2.Empty())
-            return operation
+            return self._operations.deleted(job.name)
 
         permission = "aiplatform.customJobs.delete"
-        return await self._serve_job("DeleteCustomJob", permission, request.name, delete, context)
+        return await self._serve_job("DeleteCustomJob", permission, request.name, delete, peer)
 
     async def _serve_job(
-        self, method: str, permission: str, text: str, work: Callable[[Job], Message], context: Context
+        self, method: str, permission: str, text: str, work: Callable[[Job], Message], peer: str
     ) -> Message:
         """Serve a request about one job."""
 
@@ -173,7 +173,7 @@ class JobServicer:
             return work(job)
 
         call = Call(permission, quotas.RESOURCE_REQUESTS, resolve, find_and_work)
-        return await self._gate.serve(call, context)
+        return await self._gate.serve(call, peer)
 
     def _list(self, request: Message, target: Target) -> Message:
         if request.page_size < 0:

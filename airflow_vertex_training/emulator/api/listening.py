@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -34,7 +35,12 @@ class Port:
     @property
     def address(self) -> str:
         """Return `host:port`, as clients write it."""
-        return f"[{self.host}]:{self.number}" if ":" in self.host else f"{self.host}:{self.number}"
+        return self._written(self.number)
+
+    @property
+    def next_address(self) -> str:
+        """Return the same of the port after this one."""
+        return self._written(self.number + 1)
 
     def bind(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None = None) -> None:
         """Make a server listen here.
@@ -46,6 +52,33 @@ class Port:
             self.number = _add(server, self.address, credentials)
         except RuntimeError as error:
             raise OSError(f"port: {self.address} can't be bound, another process may have it") from error
+
+    def _written(self, number: int) -> str:
+        return f"[{self.host}]:{number}" if ":" in self.host else f"{self.host}:{number}"
+
+    def open_next(self) -> list[socket.socket]:
+        """Open the port after this one, for HTTP, on each address of the host.
+
+        If this one is still to be chosen, it is now: so that both are free.
+
+        Raises:
+            OSError: It is taken.
+        """
+        number = self.number + 1 if self.number else 0
+        opened: list[socket.socket] = []
+        try:
+            for family, _, _, _, (address, *_) in socket.getaddrinfo(self.host, 0, type=socket.SOCK_STREAM):
+                listener = _listener(family, str(address), number)
+                if listener is not None:
+                    opened.append(listener)
+                    number = listener.getsockname()[1]
+        except OSError as error:
+            for listener in opened:
+                listener.close()
+            raise OSError(f"port: {self._written(number)} (for HTTP) can't be bound: {error}") from error
+        if opened:
+            self.number = number - 1
+        return opened
 
 
 @dataclass
@@ -80,6 +113,25 @@ class UnixSocket:
             _add(server, self.address, credentials)
         except RuntimeError as error:
             raise OSError(f"unix_socket: {file} can't be made") from error
+
+
+def _listener(family: socket.AddressFamily, address: str, number: int) -> socket.socket | None:
+    """Return a bound socket; None where the machine has no such address, as with `localhost` and IPv6."""
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, number))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise
+    return listener
 
 
 def _add(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_vertex_training.emulator.api import filters, quotas
 from airflow_vertex_training.emulator.api.errors import invalid_argument
 from airflow_vertex_training.emulator.api.filter_grammar import LOGS
-from airflow_vertex_training.emulator.api.gate import Call, Context, Gate, rpc_handler
+from airflow_vertex_training.emulator.api.gate import Call, Gate, Method
 from airflow_vertex_training.emulator.api.messages import (
     ListLogEntriesRequest,
     ListLogEntriesResponse,
@@ -22,8 +22,6 @@ from airflow_vertex_training.emulator.logs.query import entry_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import grpc
 
     from airflow_vertex_training.emulator.logs.logbook import Entry, LogBook
 
@@ -58,11 +56,11 @@ class LoggingServicer:
         self._projects = projects
         self._faults = faults
 
-    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-        """Return gRPC's handlers by method name."""
-        return {"ListLogEntries": rpc_handler(self.ListLogEntries, ListLogEntriesRequest)}
+    def methods(self) -> dict[str, Method]:
+        """Return the methods by name."""
+        return {"ListLogEntries": Method(ListLogEntriesRequest, self.ListLogEntries)}
 
-    async def ListLogEntries(self, request: Message, context: Context) -> Message:
+    async def ListLogEntries(self, request: Message, peer: str) -> Message:
         """List the entries of the projects that the request names."""
 
         def resolve() -> Target:
@@ -73,7 +71,7 @@ class LoggingServicer:
             return self._list(request, target)
 
         call = Call(_PERMISSION, quotas.LOG_READS, resolve, list_entries)
-        return await self._gate.serve(call, context)
+        return await self._gate.serve(call, peer)
 
     def _list(self, request: Message, target: Target) -> Message:
         if request.order_by not in _ORDERS:

@@ -10,13 +10,13 @@ import grpc
 
 from airflow_vertex_training.emulator.api.errors import ApiError, invalid_argument
 
-__all__ = ["JobName", "Location", "Projects", "parse_job_name", "parse_parent"]
+__all__ = ["REGIONS", "JobName", "Location", "Projects", "parse_job_name", "parse_parent"]
 
 _PARENT = re.compile(r"projects/([^/]+)/locations/([^/]+)")
 _JOB = re.compile(r"projects/([^/]+)/locations/([^/]+)/customJobs/([^/]+)")
 
 # https://cloud.google.com/vertex-ai/docs/general/locations
-_REGIONS = frozenset(
+REGIONS = frozenset(
     {
         "africa-south1",
         "asia-east1",
@@ -134,19 +134,20 @@ class Projects:
             )
 
 
-def parse_parent(parent: str) -> Location:
+def parse_parent(parent: str, field: str = "parent") -> Location:
     """Take a parent apart.
 
     Args:
         parent: `projects/P/locations/L`.
+        field: The field that it stands in, for the error.
 
     Raises:
         ApiError: INVALID_ARGUMENT, if it is anything else or names no region.
     """
     found = _PARENT.fullmatch(parent)
     if found is None:
-        raise invalid_argument([("parent", f"must be projects/PROJECT/locations/LOCATION, got {parent!r}.")])
-    return _checked(Location(found[1], found[2]), "parent")
+        raise invalid_argument([(field, f"must be projects/PROJECT/locations/LOCATION, got {parent!r}.")])
+    return _checked(Location(found[1], found[2]), field)
 
 
 def parse_job_name(name: str) -> JobName:
@@ -168,7 +169,7 @@ def parse_job_name(name: str) -> JobName:
 
 def _checked(location: Location, field: str) -> Location:
     # These are Vertex's words when a region's endpoint is asked for another location.
-    if location.region not in _REGIONS:
+    if location.region not in REGIONS:
         problem = (
             f"The provided location ID doesn't match the endpoint. There is no region {location.region!r}."
         )

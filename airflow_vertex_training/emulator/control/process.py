@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["EmulatorProcess", "launch"]
 
 _ADDRESS = re.compile(rb"emulator listening on (\S+)")
+_HTTP = re.compile(rb"JSON API, .* (http\S+)")
 _CONTROL = re.compile(rb"Control service listening on (\S+)")
 _STORAGE = re.compile(rb"gs://BUCKET lies in (.+)/BUCKET")
 _READY = re.compile(rb"To use it: .*\n")
@@ -30,6 +31,7 @@ class EmulatorProcess:
 
     Attributes:
         address: `host:port` of the API: the value of `VERTEX_AI_EMULATOR_HOST`.
+        http_address: URL of the JSON API and of the page; empty with a Unix domain socket.
         control: A client of its control service.
         pid: Its process id.
         storage: The folder where buckets lie.
@@ -41,6 +43,7 @@ class EmulatorProcess:
         self._said = ""
         self.pid = process.pid
         self.address = _find(_ADDRESS, output)
+        self.http_address = _find(_HTTP, output) if _HTTP.search(output) else ""
         self.storage = Path(_find(_STORAGE, output))
         self.control = ControlClient(_find(_CONTROL, output))
 
