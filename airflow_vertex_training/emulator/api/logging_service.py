@@ -86,10 +86,8 @@ class LoggingServicer:
         entries = self._matching(request.filter, projects, target)
         if _ORDERS[request.order_by]:
             entries.reverse()
-            if after is not None:
-                entries = [entry for entry in entries if entry.sequence < after]
-        elif after is not None:
-            entries = [entry for entry in entries if entry.sequence > after]
+        if after is not None:
+            entries = _rest(entries, after)
         response = ListLogEntriesResponse(entries=[entry.to_message() for entry in entries[:size]])
         if len(entries) > size:
             response.next_page_token = page_token(entries[size - 1].sequence, question)
@@ -129,4 +127,12 @@ class LoggingServicer:
         if late is not None:
             then = time.time_ns() - int(late.fault.seconds * 1e9)
             entries = (entry for entry in entries if entry.nanoseconds <= then)
-        return [entry for entry in entries if matches(entry)]
+        return sorted((entry for entry in entries if matches(entry)), key=lambda entry: entry.order)
+
+
+def _rest(entries: list[Entry], after: int) -> list[Entry]:
+    """Return the entries behind the one with this sequence number; all where it is not there any more."""
+    for position, entry in enumerate(entries):
+        if entry.sequence == after:
+            return entries[position + 1 :]
+    return entries

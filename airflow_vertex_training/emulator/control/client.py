@@ -111,6 +111,16 @@ class ControlClient:
         """Wait until a replica of a job has printed a line that contains a text; return the line."""
         return str(self._call("wait_line", timeout, name=name, text=text))
 
+    def write_log(self, project: str, lines: Sequence[tuple[str, str, str, str, float]]) -> None:
+        """Write lines into jobs' logs, as if replicas had printed them now. The jobs need not exist.
+
+        Args:
+            project: The project's id.
+            lines: Of each: the job's id, the replica, the line, the severity, and how many seconds it takes
+                to come to the log.
+        """
+        self._call("write_log", project=project, lines=[list(line) for line in lines])
+
     def preempt(self, name: str, replica: str = "workerpool0-0") -> bool:
         """Take a running replica away, as a fault of the infrastructure does; it is restarted.
 

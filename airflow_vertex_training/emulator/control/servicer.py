@@ -6,7 +6,10 @@ are JSON. A method that waits (`wait_fault`, `wait_job`) has the client's deadli
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -56,6 +59,7 @@ class ControlServicer:
             self.wait_job,
             self.log_lines,
             self.wait_line,
+            self.write_log,
             self.preempt,
             self.create_simulated,
             self.pause_serving,
@@ -131,6 +135,18 @@ class ControlServicer:
                 if entry.task_name != SERVICE and text in entry.text:
                     return entry.text
             await self._emulator.log.changes.wait()
+
+    async def write_log(self, project: str, lines: Sequence[tuple[str, str, str, str, float]]) -> None:
+        """Write lines into jobs' logs; some of them come late."""
+        now = time.time_ns()
+        for job_id, task_name, line, severity, late_seconds in lines:
+            write = partial(
+                self._emulator.log.write_line, project, job_id, task_name, line, severity, written=now
+            )
+            if late_seconds:
+                asyncio.get_running_loop().call_later(late_seconds, write)
+            else:
+                write()
 
     async def preempt(self, name: str, replica: str) -> bool:
         """Take a running replica away, as the infrastructure does; return whether there was one."""

@@ -28,7 +28,7 @@ FINAL_STATES = frozenset(
 )
 """The states that this emulator's jobs end in."""
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE jobs (
     sequence INTEGER PRIMARY KEY,
@@ -45,6 +45,7 @@ CREATE TABLE log_entries (
     job_id TEXT NOT NULL,
     task_name TEXT NOT NULL,
     nanoseconds INTEGER NOT NULL,
+    received INTEGER NOT NULL,
     severity INTEGER NOT NULL,
     payload TEXT NOT NULL
 );

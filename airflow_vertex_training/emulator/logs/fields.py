@@ -35,7 +35,7 @@ _HELD: dict[Path, Callable[[Entry], Any]] = {
     ("logname",): lambda entry: entry.log_name,
     ("resource", "type"): lambda _: "ml_job",
     ("timestamp",): lambda entry: entry.nanoseconds,
-    ("receivetimestamp",): lambda entry: entry.nanoseconds,
+    ("receivetimestamp",): lambda entry: entry.received,
     SEVERITY: lambda entry: entry.severity,
     ("insertid",): lambda entry: entry.insert_id,
     ("textpayload",): lambda entry: entry.payload if entry.is_text else "",

@@ -45,7 +45,8 @@ class Entry:
         project: The project's id.
         job_id: The job's id.
         task_name: `workerpool0-0` and so on, or `service`.
-        nanoseconds: When it was written, since 1970. It never goes back within the emulator.
+        nanoseconds: When it was written, since 1970. It goes back only where an entry comes late.
+        received: When it came, since 1970. It never goes back within the emulator.
         severity: A number of `SEVERITIES`.
         payload: What was written, as an object in JSON; for `service` plain text.
     """
@@ -55,12 +56,18 @@ class Entry:
     job_id: str
     task_name: str
     nanoseconds: int
+    received: int
     severity: int
     payload: str
 
     @property
+    def order(self) -> tuple[int, int]:
+        """Where it stands in the log: by its time, entries of the same time as they came."""
+        return (self.nanoseconds, self.sequence)
+
+    @property
     def insert_id(self) -> str:
-        """Cloud Logging's id of the entry; here it sorts as the entries were written."""
+        """Cloud Logging's id of the entry; here it sorts as the entries came."""
         return f"{self.sequence:016x}"
 
     @property
@@ -101,7 +108,7 @@ class Entry:
         message.resource.type = "ml_job"
         message.resource.labels.update(self.resource_labels)
         message.timestamp.FromNanoseconds(self.nanoseconds)
-        message.receive_timestamp.FromNanoseconds(self.nanoseconds)
+        message.receive_timestamp.FromNanoseconds(self.received)
         if self.is_text:
             message.text_payload = self.payload
         else:
@@ -131,9 +138,17 @@ class LogBook:
             entry = Entry(*row)
             self._entries.setdefault((entry.project, entry.job_id), deque()).append(entry)
             self._sequence = itertools.count(entry.sequence + 1)
-            self._last_nanoseconds = entry.nanoseconds
+            self._last_nanoseconds = entry.received
 
-    def write_line(self, project: str, job_id: str, task_name: str, line: str, severity: str) -> None:
+    def write_line(
+        self,
+        project: str,
+        job_id: str,
+        task_name: str,
+        line: str,
+        severity: str,
+        written: int | None = None,
+    ) -> None:
         """Write what a replica printed.
 
         A line that is a JSON object with a `message` becomes the payload, and its `severity` counts, as on
@@ -145,13 +160,15 @@ class LogBook:
             task_name: The replica.
             line: The line, without its end.
             severity: A name of `SEVERITIES`, for a line that names none.
+            written: When it was printed, in nanoseconds since 1970, where it comes late; None is now.
         """
-        payload: dict[str, object] = {"message": line}
+        payload: dict[str, object] = {}
         if line.startswith("{"):
-            payload, severity = _structured(line, payload, severity)
-        payload.setdefault("levelname", severity)
+            payload, severity = _structured(line, severity)
+        if not payload:
+            payload = {"message": line, "levelname": severity}
         payload["attrs"] = {"tag": task_name}
-        self._append(project, job_id, task_name, SEVERITIES[severity], json.dumps(payload))
+        self._append(project, job_id, task_name, SEVERITIES[severity], json.dumps(payload), written)
 
     def write_service(self, project: str, job_id: str, text: str, severity: str = "INFO") -> None:
         """Write a line of Vertex's own into a job's log."""
@@ -162,7 +179,7 @@ class LogBook:
         return iter(self._entries.get((project, job_id), ()))
 
     def of_projects(self, projects: Iterable[str], job_ids: Iterable[str] | None = None) -> list[Entry]:
-        """Return the entries of some projects, oldest first.
+        """Return the entries of some projects, in no order between jobs.
 
         Args:
             projects: The projects' ids.
@@ -173,24 +190,38 @@ class LogBook:
             keys = [key for key in self._entries if key[0] in owners]
         else:
             keys = [(owner, job_id) for owner in owners for job_id in job_ids]
-        found = [entry for key in keys for entry in self.of_job(*key)]
-        return sorted(found, key=lambda entry: entry.sequence)
+        return [entry for key in keys for entry in self.of_job(*key)]
 
     def forget(self, project: str, job_id: str) -> None:
         """Drop a job's entries."""
         self._entries.pop((project, job_id), None)
         self._database.execute("DELETE FROM log_entries WHERE project = ? AND job_id = ?", (project, job_id))
 
-    def _append(self, project: str, job_id: str, task_name: str, severity: int, payload: str) -> None:
-        self._last_nanoseconds = max(self._last_nanoseconds, time.time_ns())
+    def _append(
+        self,
+        project: str,
+        job_id: str,
+        task_name: str,
+        severity: int,
+        payload: str,
+        written: int | None = None,
+    ) -> None:
+        received = self._last_nanoseconds = max(self._last_nanoseconds, time.time_ns())
         entry = Entry(
-            next(self._sequence), project, job_id, task_name, self._last_nanoseconds, severity, payload
+            sequence=next(self._sequence),
+            project=project,
+            job_id=job_id,
+            task_name=task_name,
+            nanoseconds=received if written is None else written,
+            received=received,
+            severity=severity,
+            payload=payload,
         )
         entries = self._entries.setdefault((project, job_id), deque())
         entries.append(entry)
         self._database.execute(
-            "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (entry.sequence, project, job_id, task_name, entry.nanoseconds, severity, payload),
+            "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry.sequence, project, job_id, task_name, entry.nanoseconds, received, severity, payload),
         )
         if len(entries) > self._max_lines:
             oldest = entries.popleft()
@@ -203,12 +234,13 @@ def severity_name(number: int) -> str:
     return _SEVERITY_NAMES.get(number, "DEFAULT")
 
 
-def _structured(line: str, payload: dict[str, object], severity: str) -> tuple[dict[str, object], str]:
+def _structured(line: str, severity: str) -> tuple[dict[str, object], str]:
+    """Return the payload and the severity of a line in JSON; an empty payload where it is none."""
     try:
         found = json.loads(line)
     except ValueError:
-        return payload, severity
+        return {}, severity
     if not isinstance(found, dict) or not isinstance(found.get("message"), str):
-        return payload, severity
+        return {}, severity
     named = found.pop("severity", None)
     return found, named if named in SEVERITIES else severity

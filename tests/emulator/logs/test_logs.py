@@ -137,6 +137,25 @@ def test_late_entries_are_missing_at_first(run, entries, emulator, project):
     assert entries(job_filter(name)) != []
 
 
+def test_entry_that_comes_late_stands_where_its_time_is(log_client, entries, emulator, project):
+    """A line that takes a while to come is not listed before; then it stands among those of its time."""
+    prompt = ("1", "workerpool0-0", "first", "INFO", 0)
+    late = ("1", "workerpool0-0", "late", "INFO", 0.2)
+    emulator.control.write_log(project, [prompt, late])
+    emulator.control.write_log(project, [("1", "workerpool0-0", "last", "INFO", 0)])
+    text = 'resource.labels.job_id="1"'
+    while len(found := entries(text)) < 3:
+        assert [entry.json_payload["message"] for entry in found] == ["first", "last"]
+    assert [entry.json_payload["message"] for entry in found] == ["first", "late", "last"]
+    delays = [entry.receive_timestamp - entry.timestamp for entry in found]
+    assert [delay.total_seconds() >= 0.2 for delay in delays] == [False, True, False]
+    assert [entry.json_payload["message"] for entry in entries(text, page_size=1)] == [
+        "first",
+        "late",
+        "last",
+    ]
+
+
 @pytest.mark.parametrize(
     ("request_fields", "message"),
     [
