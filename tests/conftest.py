@@ -31,12 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+def emulator(vertex_emulator_process: EmulatorProcess) -> EmulatorProcess:
     """An emulator for all tests, in a process of its own; a project of its own keeps each test apart."""
-    storage = tmp_path_factory.mktemp("storage")
-    arguments = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
-    with launch(*arguments, "--storage", str(storage)) as running:
-        yield running
+    return vertex_emulator_process
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import site
 import subprocess
 import sys
@@ -109,3 +110,13 @@ def test_airflow_lists_the_installed_wheel(installed: Path, tmp_path: Path) -> N
     )
     providers = {entry["package_name"]: entry for entry in json.loads(output[output.index("[{") :])}
     assert providers["airflow-vertex-training"]["version"] == airflow_vertex_training.__version__
+
+
+def test_a_users_own_test_runs(installed: Path, tmp_path: Path) -> None:
+    """The documentation's test of a user's own passes where only the wheel is, and loads no Airflow."""
+    text = (PROJECT / "docs" / "testing.md").read_text()
+    sample = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)[0]
+    file = tmp_path / "test_training.py"
+    file.write_text(sample)
+    program = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]) or 'airflow' in sys.modules)"
+    _run(installed, "-c", program, "--rootdir", tmp_path, "-p", "no:cacheprovider", file)

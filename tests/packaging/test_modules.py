@@ -47,3 +47,17 @@ def test_the_operator_loads_no_client_library() -> None:
     assert [
         name for name in loaded if re.match(r"grpc|(google|airflow\.providers\.google)(\.|$)", name)
     ] == []
+
+
+def test_the_pytest_plugin_loads_nothing() -> None:
+    """Every pytest run loads the plugin where the package is installed: it adds no module beside its own."""
+    probe = (
+        "import pytest, sys, uuid; before = set(sys.modules);"
+        "import airflow_vertex_training.emulator.pytest_plugin; print(*sorted(set(sys.modules) - before))"
+    )
+    output = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout
+    assert output.split() == [
+        "airflow_vertex_training",
+        "airflow_vertex_training.emulator",
+        "airflow_vertex_training.emulator.pytest_plugin",
+    ]

@@ -98,6 +98,10 @@ class ControlClient:
         """Wait until a job is, or has been, in one of these states; return it as `jobs` does."""
         return dict(self._call("wait_job", timeout, name=name, states=list(states)))
 
+    def cancel_jobs(self, project: str) -> None:
+        """Start cancelling all of a project's jobs that have not ended."""
+        self._call("cancel_jobs", project=project)
+
     def log_lines(self, name: str, task_name: str | None = None) -> list[dict[str, Any]]:
         """Return a job's log: `task_name`, `severity`, `text` and time of each line.
 

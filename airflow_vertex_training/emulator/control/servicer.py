@@ -57,6 +57,7 @@ class ControlServicer:
             self.set_project_number,
             self.jobs,
             self.wait_job,
+            self.cancel_jobs,
             self.log_lines,
             self.wait_line,
             self.write_log,
@@ -112,6 +113,12 @@ class ControlServicer:
         while not any(state in wanted for state, _ in job.history):
             await self._emulator.store.changes.wait()
         return _describe(job)
+
+    async def cancel_jobs(self, project: str) -> None:
+        """Start cancelling all of a project's jobs that have not ended."""
+        for job in self._emulator.store.all():
+            if job.location.project == project and not job.final:
+                self._emulator.lifecycle.cancel(job)
 
     async def log_lines(self, name: str, task_name: str | None) -> list[dict[str, Any]]:
         """Return a job's log; without a task name that of all replicas, but not Vertex's own lines."""
