@@ -39,6 +39,7 @@ __all__ = [
     "is_dag_test",
     "masked",
     "policy_retries",
+    "task_state_store",
 ]
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,15 @@ def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:
         return kind(label, description=description, default=schema.get("default"))
 
     return {name: widget(**field) for name, field in fields.items()}
+
+
+def task_state_store(context: Mapping[str, Any]) -> Any:
+    """Return what Airflow keeps for a task over its tries, from 3.3; ``None`` before.
+
+    Args:
+        context: of the running task.
+    """
+    return context.get("task_state_store")
 
 
 def is_dag_test() -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
+    from airflow_vertex_training.vertex.submit.places import Place
     from airflow_vertex_training.vertex.watch.messages import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
@@ -201,7 +202,27 @@ class VertexTrainingHook(GoogleBaseHook):
         """Return the jobs of a region, for a ``with`` block, which closes the channel."""
         from airflow_vertex_training.vertex.api.calls import Jobs
 
-        return Jobs(self.get_job_service_client(region), self.resolve_project(project_id), region)
+        project, credentials = self.resolve_project(project_id), self.get_credentials()
+        return Jobs(self.get_job_service_client(region), project, region, credentials=credentials)
+
+    def jobs_at(self, place: Place) -> Jobs | None:
+        """Return the jobs of a place where an earlier try of a task has asked, by these credentials.
+
+        Args:
+            place: project, region and endpoint.
+
+        Returns:
+            The jobs, for a ``with`` block; ``None`` where this process reaches another emulator only.
+        """
+        from airflow_vertex_training.vertex.api import endpoint
+        from airflow_vertex_training.vertex.api.calls import Jobs
+
+        where = endpoint.endpoint(place.region, place.address)
+        if where.address != place.address:
+            return None
+        credentials = self.get_credentials()
+        client = endpoint.open_client(where, credentials)
+        return Jobs(client, place.project, place.region, credentials=credentials)
 
     def get_job(self, job_name: str) -> JobSnapshot:
         """Return a job as it is now.

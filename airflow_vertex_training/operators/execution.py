@@ -21,7 +21,12 @@ from airflow_vertex_training.ending import (
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.triggers import VertexJobTrigger
-from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import (
+    InvalidJobError,
+    UnclearSubmitError,
+    VertexApiError,
+    VertexTrainingError,
+)
 from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
@@ -134,10 +139,13 @@ class VertexJobOperator(BaseOperator):
             # Only a series' first try spares the task its retries: after a later one, the next may still find
             # an earlier job.
             hopeless = this.try_number == _first_try(context["ti"]) and _will_not_pass(error)
-            if this.try_number > 1:
+            unclear_calls = error.calls if isinstance(error, UnclearSubmitError) else 0
+            if this.try_number > 1 or unclear_calls:
                 try_follows = not hopeless and self._try_follows(context, error)
                 verdict = self._verdict(context, Asker.OPERATOR_FAILING, try_follows=try_follows)
-                self._carry_out_on_found(verdict, lambda jobs: self._submitter(jobs).left_running(this))
+                self._carry_out_on_found(
+                    verdict, lambda jobs: self._submitter(context, jobs).left_running(this, unclear_calls)
+                )
             if hopeless:
                 raise compat.AirflowFailException(str(error)) from error
             raise
@@ -270,18 +278,19 @@ class VertexJobOperator(BaseOperator):
                 job.machine_in_words(),
                 job.image,
             )
-            return self._submitter(jobs).submit(job, this)
+            return self._submitter(context, jobs).submit(job, this)
 
     def jobs(self) -> Jobs:
         """Return the jobs of the region that the task submits to, for a ``with`` block."""
         return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
 
-    def _submitter(self, jobs: Jobs) -> Submitter:
+    def _submitter(self, context: Context, jobs: Jobs) -> Submitter:
         from airflow_vertex_training.vertex.submit.create import Submitter
+        from airflow_vertex_training.vertex.submit.places import Places
 
         own_deployment = settings.deployment_is_configured()
         return Submitter(
-            jobs,
+            Places(jobs, compat.task_state_store(context), self.hook.jobs_at),
             reattach=self.reattach,
             own_deployment=own_deployment,
             timeout=self.submit_timeout,

@@ -9,7 +9,8 @@
     │   └── JobCancelledError
     ├── JobLostError          the job is not there any more: somebody deleted it
     ├── SubmitTimeoutError    the quota refused the job until ``submit_timeout`` was over; no job was made
-    ├── TryGivenUpError       Airflow goes on with a later try of the task, so this one makes no job
+    ├── UnclearSubmitError    whether a job was made is not known; a later try looks for it
+    ├── TryGivenUpError       Airflow goes on with a later try of the task, which has a job
     └── VertexApiError        Vertex answered with an error that does not pass; says what to do
 
 Errors of other libraries are mapped at the boundary and kept as ``__cause__``.
@@ -83,8 +84,23 @@ class SubmitTimeoutError(VertexTrainingError):
     """The request quota refused a job for so long that waiting was given up. No job was made."""
 
 
+class UnclearSubmitError(VertexTrainingError):
+    """A create call got no clear answer and no look has found its job: one may exist all the same.
+
+    The task's next try looks for it. Where none follows, what can be found has to be ended.
+
+    Args:
+        message: what happened, and how to look for the job.
+        calls: how many create calls may have made a job.
+    """
+
+    def __init__(self, message: str, calls: int) -> None:
+        super().__init__(message)
+        self.calls = calls
+
+
 class TryGivenUpError(VertexTrainingError):
-    """A try learns while it submits that Airflow has given it up: a later one has a job. It made none.
+    """A try learns while it submits that Airflow has given it up: a later one has a job.
 
     Args:
         try_number: number of the try.

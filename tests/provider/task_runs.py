@@ -21,6 +21,9 @@ class Supervisor:
     state: str | Exception | None = "running"
     answers: threading.Event = field(default_factory=threading.Event)
     xcoms: dict[str, Any] = field(default_factory=dict)
+    # What the task's tries have stored, and whether Airflow still takes more from them.
+    stored: dict[str, Any] = field(default_factory=dict)
+    refuses_to_store: Exception | None = None
 
     def __post_init__(self) -> None:
         """Answer, unless a test says otherwise."""
@@ -31,6 +34,8 @@ class Supervisor:
         from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time import comms
 
+        if type(msg).__name__ in {"GetTaskStateStore", "SetTaskStateStore"}:
+            return self._answer_about_store(msg)
         match msg:
             case comms.GetConnection():
                 return comms.ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND)
@@ -50,6 +55,19 @@ class Supervisor:
                 key = f"{msg.task_ids[0]}_{msg.map_index}" if mapped else msg.task_ids[0]
                 return comms.TaskStatesResult(task_states={msg.run_ids[0]: {key: self.state}})
         return comms.OKResponse(ok=True)
+
+    def _answer_about_store(self, msg: Any) -> Any:
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time import comms
+
+        if type(msg).__name__ == "SetTaskStateStore":
+            if self.refuses_to_store:
+                raise self.refuses_to_store
+            self.stored[msg.key] = msg.value
+            return comms.OKResponse(ok=True)
+        if msg.key in self.stored:
+            return comms.TaskStateStoreResult(value=self.stored[msg.key])
+        return comms.ErrorResponse(error=ErrorType.TASK_STORE_NOT_FOUND)
 
     async def asend(self, msg: Any) -> Any:
         """Answer a message of an event loop's."""

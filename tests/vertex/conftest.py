@@ -43,15 +43,16 @@ def a_try(**changes: Any) -> TaskTry:
     return dataclasses.replace(first, **changes)
 
 
-def a_job(this: TaskTry, *command: str) -> TrainingJob:
-    """Return the job that a try asks for; it runs for long unless a command is given."""
-    return TrainingJob(
+def a_job(this: TaskTry, *command: str, **changes: Any) -> TrainingJob:
+    """Return the job that a try asks for, changed as asked for; without a command it runs for long."""
+    job = TrainingJob(
         image="us-docker.pkg.dev/acme/trainers/digits:1.4",
         display_name="digits",
         service_account="trainer@acme.iam.gserviceaccount.com",
         command=command or ("python", "-c", "import time; time.sleep(600)"),
         labels=identity.all_labels(this, {}),
     )
+    return dataclasses.replace(job, **changes)
 
 
 @pytest.fixture

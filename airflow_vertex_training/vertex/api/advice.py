@@ -6,7 +6,7 @@ from google.auth import exceptions as auth_exceptions
 from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE
-from airflow_vertex_training.vertex.api.status import _CAPACITY, _UNKNOWN_HOST, status_code
+from airflow_vertex_training.vertex.api.status import UNKNOWN_HOST, Exhausted, exhausted, status_code
 from airflow_vertex_training.vertex.exceptions import VertexApiError
 
 
@@ -35,6 +35,8 @@ def _advice(code: StatusCode | None, text: str, error: BaseException) -> str:
         return by_text
     if isinstance(error, auth_exceptions.GoogleAuthError):
         return _ADVICE_CREDENTIALS
+    if what := exhausted(error):
+        return _ADVICE_EXHAUSTED[what]
     return _ADVICE_BY_CODE.get(code, "") if code else ""
 
 
@@ -56,12 +58,11 @@ _ADVICE_BY_TEXT = (
         "actAs",
         "Grant the submitting account roles/iam.serviceAccountUser on the job's service account.",
     ),
-    (_CAPACITY, "Ask for more quota, or use another region, machine or accelerator."),
     (
         "failed to connect to all addresses",
         f"Nothing answers there: check the connection's api_endpoint, {EMULATOR_VARIABLE}, the network.",
     ),
-    *((words, _ADVICE_UNKNOWN_HOST) for words in _UNKNOWN_HOST),
+    *((words, _ADVICE_UNKNOWN_HOST) for words in UNKNOWN_HOST),
     ("Getting metadata from plugin failed", _ADVICE_CREDENTIALS),
 )
 
@@ -71,5 +72,10 @@ _ADVICE_BY_CODE = {
         "(roles/aiplatform.user) there."
     ),
     StatusCode.UNAUTHENTICATED: _ADVICE_CREDENTIALS,
-    StatusCode.RESOURCE_EXHAUSTED: "Too many requests in this project and region: wait, or ask for quota.",
+}
+
+_ADVICE_EXHAUSTED = {
+    Exhausted.REQUESTS: "Too many requests in this project and region: wait, or ask for quota.",
+    Exhausted.QUOTA: "Ask for more quota, or use another region, machine or accelerator.",
+    Exhausted.MACHINES: "Try later, or use another region, machine or accelerator.",
 }

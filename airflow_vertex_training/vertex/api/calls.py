@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from google.auth.transport.requests import Request
 from google.cloud import aiplatform_v1
 from grpc import StatusCode
 
@@ -21,11 +23,15 @@ from airflow_vertex_training.vertex.states import age
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from google.auth.credentials import Credentials
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
+    from tenacity import Retrying
     from typing_extensions import Self
 
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Jobs:
         project: project id or number.
         region: such as ``us-central1``.
         sleep: how to wait between retries; default ``time.sleep``.
+        credentials: those of ``client``, which need a token before each call; default none.
     """
 
     def __init__(
@@ -68,16 +75,23 @@ class Jobs:
         project: str,
         region: str,
         sleep: Callable[[float], None] = time.sleep,  # noqa: TID251 - a default for worker threads, never the event loop
+        credentials: Credentials | None = None,
     ) -> None:
         self.client = client
         self.project = project
         self.region = region
         self.sleep = sleep
+        self._credentials = credentials
 
     @property
     def parent(self) -> str:
         """Resource name of the project and region."""
         return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def address(self) -> str:
+        """The endpoint, ``host:port``."""
+        return str(self.client.transport.host)
 
     def __enter__(self) -> Self:
         """Use the jobs until the block ends, then close the channel."""
@@ -88,14 +102,16 @@ class Jobs:
         self.client.transport.close()
 
     def create(self, job: TrainingJob) -> JobSnapshot:
-        """Ask once for a new job. Never repeated here: ``submission`` knows when that is safe.
+        """Ask once for a new job. Never repeated here: ``submit`` knows when that is safe.
 
         Raises:
+            google.auth.exceptions.GoogleAuthError: there is no token, and nothing was sent.
             google.api_core.exceptions.GoogleAPICallError: as the API answers it.
         """
         custom_job = protos.with_fingerprint(protos.to_custom_job(job))
         request = aiplatform_v1.CreateCustomJobRequest(parent=self.parent, custom_job=custom_job)
-        return protos.to_snapshot(self.client.create_custom_job(request, timeout=retries.CREATE_TIMEOUT))
+        created = self._call(self.client.create_custom_job, request, retries.CREATE_TIMEOUT)
+        return protos.to_snapshot(created)
 
     def get(self, job_name: str) -> JobSnapshot:
         """Return a job as it is now.
@@ -105,12 +121,23 @@ class Jobs:
         """
         request = aiplatform_v1.GetCustomJobRequest(name=job_name)
         try:
-            job = retries.retrying(self.sleep)(
-                self.client.get_custom_job, request, timeout=retries.GET_TIMEOUT
-            )
+            job = self._retrying()(self._call, self.client.get_custom_job, request, retries.GET_TIMEOUT)
         except Exception as error:
             raise advice.api_error(f"Getting {job_name}", error) from error
         return protos.to_snapshot(job)
+
+    def differences(self, job_name: str, wanted: TrainingJob) -> list[str]:
+        """Return the paths of a job's settings that are others than wanted. No values: they may be secrets.
+
+        Raises:
+            VertexApiError: the job can't be had; this is asked once only.
+        """
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        try:
+            job = self._call(self.client.get_custom_job, request, retries.GET_TIMEOUT)
+        except Exception as error:
+            raise advice.api_error(f"Getting {job_name}", error) from error
+        return protos.differences(protos.to_custom_job(wanted), job)
 
     def find(self, label: str, value: str, *, patience: float = retries.RETRY_SECONDS) -> list[JobSnapshot]:
         """Return all jobs that carry a label, the oldest first.
@@ -152,9 +179,7 @@ class Jobs:
         """
         request = aiplatform_v1.CancelCustomJobRequest(name=job_name)
         try:
-            retries.retrying(self.sleep)(
-                self.client.cancel_custom_job, request, timeout=retries.CANCEL_TIMEOUT
-            )
+            self._retrying()(self._call, self.client.cancel_custom_job, request, retries.CANCEL_TIMEOUT)
         except Exception as error:
             if status.status_code(error) in {StatusCode.NOT_FOUND, StatusCode.FAILED_PRECONDITION}:
                 return False
@@ -164,14 +189,24 @@ class Jobs:
     def _page(self, filter_: str, token: str, patience: float) -> aiplatform_v1.ListCustomJobsResponse:
         request = protos.list_request(self.parent, filter_, token)
         try:
-            pager = retries.retrying(self.sleep, patience)(
-                self.client.list_custom_jobs, request, timeout=retries.LIST_TIMEOUT
+            pager = self._retrying(patience)(
+                self._call, self.client.list_custom_jobs, request, retries.LIST_TIMEOUT
             )
         except Exception as error:
             raise advice.api_error(
                 f"Listing jobs in {self.region} of project {self.project}", error
             ) from error
-        return next(pager.pages)
+        page: aiplatform_v1.ListCustomJobsResponse = next(pager.pages)
+        return page
+
+    def _retrying(self, patience: float = retries.RETRY_SECONDS) -> Retrying:
+        return retries.retrying(self.sleep, patience, status.passes_soon)
+
+    def _call(self, method: Callable[..., _Answer], request: Any, timeout: float) -> _Answer:
+        """Make one call. The token is got first: gRPC makes UNAVAILABLE of whatever goes wrong with it."""
+        if self._credentials is not None and not self._credentials.valid:
+            self._credentials.refresh(functools.partial(Request(), timeout=retries.TOKEN_TIMEOUT))
+        return method(request, timeout=timeout)
 
 
 class AsyncJobs:

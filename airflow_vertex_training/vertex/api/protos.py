@@ -16,6 +16,7 @@ from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -89,6 +90,26 @@ def settings(custom_job: aiplatform_v1.CustomJob) -> dict[str, Any]:
                 own = {each["name"]: each.get("value", "") for each in env if not _is_airflows(each["name"])}
                 pool[program]["env"] = own
     return data
+
+
+def differences(wanted: aiplatform_v1.CustomJob, there: aiplatform_v1.CustomJob) -> list[str]:
+    """Return the paths of the settings in ``wanted`` that another job has not, or has with another value.
+
+    What only the other job has is named for environment variables alone: Vertex sets fields by itself.
+    """
+    return list(_differences("", settings(wanted), settings(there)))
+
+
+def _differences(path: str, wanted: Any, there: Any) -> Iterator[str]:
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        names = [*wanted, *(name for name in there if path.endswith(".env") and name not in wanted)]
+        for name in names:
+            yield from _differences(f"{path}.{name}", wanted.get(name), there.get(name))
+    elif isinstance(wanted, list) and isinstance(there, list) and len(wanted) == len(there):
+        for index, (one, other) in enumerate(zip(wanted, there, strict=True)):
+            yield from _differences(f"{path}[{index}]", one, other)
+    elif wanted != there:
+        yield path.removeprefix(".").removeprefix("job_spec.")
 
 
 def _is_airflows(variable: str) -> bool:

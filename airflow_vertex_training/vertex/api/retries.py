@@ -25,6 +25,8 @@ CANCEL_TIMEOUT = 20.0
 
 CREATE_TIMEOUT = 60.0
 
+TOKEN_TIMEOUT = 20.0
+
 # How long reads and cancels, which can be repeated without harm, are repeated; in seconds.
 RETRY_SECONDS = 120.0
 

@@ -5,9 +5,22 @@ The codes: https://cloud.google.com/vertex-ai/docs/general/errors
 
 from __future__ import annotations
 
+from enum import Enum
+from typing import Any
+
 from google.api_core import exceptions as api_exceptions
 from google.auth import exceptions as auth_exceptions
+from google.rpc import error_details_pb2
 from grpc import StatusCode
+
+
+class Exhausted(Enum):
+    """What there was not enough of, where Vertex answers RESOURCE_EXHAUSTED."""
+
+    REQUESTS = "requests in a minute"
+    QUOTA = "quota for machines or accelerators"
+    MACHINES = "machines in the region"
+
 
 # The server did not take the call, or its answer did not get through: a create may have made a job.
 _AMBIGUOUS = frozenset(
@@ -23,14 +36,27 @@ _AMBIGUOUS = frozenset(
 
 _TRANSIENT = _AMBIGUOUS | {StatusCode.RESOURCE_EXHAUSTED}
 
-# Capacity that a project may not have is no matter of waiting a minute:
-# https://cloud.google.com/vertex-ai/docs/quotas
-_CAPACITY = "quota metrics exceed quota limits"
+# https://cloud.google.com/apis/docs/reference/rpc/google.api#errorreason
+_BY_REASON = {
+    "RATE_LIMIT_EXCEEDED": Exhausted.REQUESTS,
+    "RESOURCE_QUOTA_EXCEEDED": Exhausted.QUOTA,
+}
+
+# The metrics of what a training job takes: https://cloud.google.com/vertex-ai/docs/quotas
+_MACHINE_METRICS = "custom_model_training"
+
+_BY_WORDS = (
+    ("Resources are insufficient", Exhausted.MACHINES),
+    ("quota metrics exceed quota limits", Exhausted.QUOTA),
+    ("following quotas are exceeded", Exhausted.QUOTA),
+    (_MACHINE_METRICS, Exhausted.QUOTA),
+)
 
 # gRPC has two resolvers, each with its own words.
-_UNKNOWN_HOST = ("DNS resolution failed", "errors resolving")
+UNKNOWN_HOST = ("DNS resolution failed", "errors resolving")
 
-_NEVER_CONNECTED = ("failed to connect to all addresses", *_UNKNOWN_HOST)
+# The plugin is what gets a token: a call without one is not sent.
+_NEVER_SENT = ("failed to connect to all addresses", "Getting metadata from plugin failed", *UNKNOWN_HOST)
 
 
 def status_code(error: BaseException) -> StatusCode | None:
@@ -45,9 +71,16 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, auth_exceptions.GoogleAuthError) or status_code(error) in _TRANSIENT
 
 
+def passes_soon(error: BaseException) -> bool:
+    """Whether a call of a task that waits for it is worth repeating: credentials that are refused are not."""
+    if isinstance(error, auth_exceptions.GoogleAuthError):
+        return _token_may_come(error)
+    return is_transient(error)
+
+
 def is_ambiguous(error: BaseException) -> bool:
     """Whether a create that ended with ``error`` may have made a job all the same."""
-    return status_code(error) in _AMBIGUOUS and not never_connected(error)
+    return status_code(error) in _AMBIGUOUS and not was_never_sent(error)
 
 
 def may_create_again(error: BaseException) -> bool:
@@ -55,9 +88,27 @@ def may_create_again(error: BaseException) -> bool:
     return is_request_quota(error) or is_ambiguous(error)
 
 
+def exhausted(error: BaseException) -> Exhausted | None:
+    """Return what there was not enough of, ``None`` where the error is another one.
+
+    The error's details say it best, then Vertex's words. What says nothing was a request quota.
+    """
+    if status_code(error) is not StatusCode.RESOURCE_EXHAUSTED:
+        return None
+    details: list[Any] = getattr(error, "details", [])
+    # ErrorInfo has the metric in its metadata, QuotaFailure in each violation.
+    if any(_MACHINE_METRICS in str(detail) for detail in details):
+        return Exhausted.QUOTA
+    for detail in details:
+        if isinstance(detail, error_details_pb2.ErrorInfo) and detail.reason in _BY_REASON:
+            return _BY_REASON[detail.reason]
+    text = str(error)
+    return next((what for words, what in _BY_WORDS if words in text), Exhausted.REQUESTS)
+
+
 def is_request_quota(error: BaseException) -> bool:
     """Whether too many requests were made in the last minute; nothing was done then."""
-    return status_code(error) is StatusCode.RESOURCE_EXHAUSTED and _CAPACITY not in str(error)
+    return exhausted(error) is Exhausted.REQUESTS
 
 
 def is_not_found(error: BaseException) -> bool:
@@ -65,9 +116,18 @@ def is_not_found(error: BaseException) -> bool:
     return status_code(error) is StatusCode.NOT_FOUND
 
 
-def never_connected(error: BaseException) -> bool:
-    """Whether no connection came about, so that the server can't have seen the call."""
+def was_never_sent(error: BaseException) -> bool:
+    """Whether there was no connection or no token, so that the server can't have seen the call."""
     if isinstance(error, auth_exceptions.GoogleAuthError):
         return True
     unavailable = status_code(error) is StatusCode.UNAVAILABLE
-    return unavailable and any(words in str(error) for words in _NEVER_CONNECTED)
+    return unavailable and any(words in str(error) for words in _NEVER_SENT)
+
+
+def _token_may_come(error: BaseException | None) -> bool:
+    """Whether google-auth could not reach who gives tokens, or was told to ask again."""
+    while isinstance(error, auth_exceptions.GoogleAuthError):
+        if error.retryable or isinstance(error, auth_exceptions.TransportError):
+            return True
+        error = error.__cause__
+    return False

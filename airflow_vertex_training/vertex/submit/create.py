@@ -13,14 +13,17 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex import states
-from airflow_vertex_training.vertex.api import advice, retries, status
+from airflow_vertex_training.vertex.api import advice, protos, retries, status
 from airflow_vertex_training.vertex.exceptions import (
     SubmitTimeoutError,
     TryGivenUpError,
+    UnclearSubmitError,
+    VertexApiError,
     VertexTrainingError,
 )
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import age
+from airflow_vertex_training.vertex.submit.decide import Decision, Judged, decide, left_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
-
-from airflow_vertex_training.vertex.submit.decide import Decision, decide, left_over
+    from airflow_vertex_training.vertex.submit.places import Places
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ logger = logging.getLogger(__name__)
 # be is documented nowhere.
 LOOKS = (0.5, 2.0, 5.0, 10.0)
 
-# How long an endpoint that can't be reached at all is tried again, in seconds.
+# How long an endpoint that can't be reached at all, or a token that can't be had, is tried again, in seconds.
 CONNECT_SECONDS = 30.0
 
 
@@ -63,14 +65,14 @@ class Submitter:
     """Gets one try its one job.
 
     Args:
-        jobs: the jobs of the project and region.
+        places: where the task's jobs may be, and where this one is asked for.
         reattach: whether an earlier try's job may be kept, default yes.
         own_deployment: whether ``deployment_id`` was configured, default no.
-        timeout: seconds for which a request quota may refuse the job, default 30 minutes.
+        timeout: seconds for which a request quota may refuse the job or answers stay unclear, default 1800.
         before_create: called before each create call, and raises where none may be made; default: never.
     """
 
-    jobs: Jobs
+    places: Places
     reattach: bool = True
     own_deployment: bool = False
     timeout: float = 1800.0
@@ -82,57 +84,53 @@ class Submitter:
         """Keep an earlier try's job, or create one.
 
         Raises:
-            SubmitTimeoutError: the quota refused the job for all of ``timeout``.
-            VertexApiError: Vertex refused the job for another reason, or can't be reached.
+            SubmitTimeoutError: the quota refused the job for all of ``timeout``; none was made.
+            UnclearSubmitError: a create call got no clear answer, and no look has found its job so far.
+            TryGivenUpError: a later try of the task has a job.
+            VertexApiError: Vertex refused the job for another reason, or can't be reached; none was made.
         """
-        if this.try_number > 1 and (kept := self._keep_earlier(this)):
-            return kept
-        return Submission(self._create(job, this), Outcome.CREATED)
+        try:
+            if this.try_number > 1:
+                found = self.places.find(identity.TASK_INSTANCE, this.task_instance)
+                if kept := self._settle(found, job, this):
+                    return kept
+            self.places.remember()
+            return self._create(job, this)
+        except TryGivenUpError:
+            raise
+        except Exception as error:
+            if not self._unclear:
+                raise
+            jobs = self._jobs
+            raise UnclearSubmitError(
+                f"Whether a job was created is not known: {error}\n"
+                f"If it was, it runs and costs money. The task's next try looks for it. To look now: "
+                f"gcloud ai custom-jobs list --region={jobs.region} --project={jobs.project} "
+                f'--filter="labels.{identity.TRY}={this.try_id}"',
+                calls=self._unclear,
+            ) from error
 
-    def left_running(self, this: TaskTry) -> Sequence[JobSnapshot]:
-        """Return the jobs that this try and earlier ones left running, for a last try that waits for none.
+    def left_running(self, this: TaskTry, unclear_calls: int = 0) -> Sequence[JobSnapshot]:
+        """Return the jobs that this try and earlier ones left running, for a try after which none follows.
+
+        Args:
+            this: the try.
+            unclear_calls: how many of its create calls may have made a job that no list has shown yet.
 
         Raises:
             VertexApiError: they can't be listed.
         """
-        return left_over(self.jobs.find(identity.TASK_INSTANCE, this.task_instance), this)
+        if not unclear_calls:
+            return left_over(self.places.find(identity.TASK_INSTANCE, this.task_instance), this)
+        return left_over(self._look(this, unclear_calls, identity.TASK_INSTANCE, this.task_instance), this)
 
-    def _keep_earlier(self, this: TaskTry) -> Submission | None:
-        found = self.jobs.find(identity.TASK_INSTANCE, this.task_instance)
-        decision = decide(found, this, reattach=self.reattach, own_deployment=self.own_deployment)
-        self._say(decision)
-        kept = decision.keep
-        for each in decision.cancel:
-            self.jobs.cancel(each.job.name)
-        if decision.superseded_by is not None:
-            raise TryGivenUpError(this.try_number, decision.superseded_by.name)
-        if kept is None:
-            return None
-        try_number = kept.labels.get(identity.TRY_NUMBER)
-        if kept.is_final:
-            logger.info(
-                "Taking the result of %s, which try %s created: %s", kept.name, try_number, _seen(kept)
-            )
-            return Submission(kept, Outcome.RESULT_TAKEN)
-        logger.info("Adopting %s, which try %s created: %s", kept.name, try_number, _seen(kept))
-        if decision.doubt:
-            logger.warning(_DOUBT, kept.name, decision.doubt)
-        return Submission(kept, Outcome.ADOPTED)
+    @property
+    def _jobs(self) -> Jobs:
+        return self.places.here
 
-    def _say(self, decision: Decision) -> None:
-        for job in decision.foreign:
-            logger.warning(_LEFT_ALONE, job.name, _seen(job), self.jobs.region, self.jobs.project, job.name)
-        for each in decision.leave:
-            logger.warning("Leaving %s (%s) running: %s", each.job.name, _seen(each.job), each.why)
-        for each in decision.cancel:
-            logger.info("Cancelling %s (%s): %s", each.job.name, _seen(each.job), each.why)
-        if decision.keep is None and decision.ended:
-            last = decision.ended[-1]
-            logger.info("Creating a new job: %s is %s (%s)", last.job.name, _seen(last.job), last.why)
-
-    def _create(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
-        retrying = retries.retrying(self.jobs.sleep, self.timeout, status.may_create_again, max_wait=60.0)
-        doing = f"Creating a job in {self.jobs.region} of project {self.jobs.project}"
+    def _create(self, job: TrainingJob, this: TaskTry) -> Submission:
+        retrying = retries.retrying(self._jobs.sleep, self.timeout, status.may_create_again, max_wait=60.0)
+        doing = f"Creating a job in {self._jobs.region} of project {self._jobs.project}"
         try:
             return retrying(self._create_once, job, this)
         except VertexTrainingError:
@@ -140,54 +138,126 @@ class Submitter:
         except Exception as error:
             if not status.may_create_again(error):
                 raise advice.api_error(doing, error) from error
+            made = "no answer said whether it was created" if self._unclear else "none was created"
             raise SubmitTimeoutError(
-                f"{doing} was given up after {self.timeout:.0f} s (submit_timeout); none was created. "
+                f"{doing} was given up after {self.timeout:.0f} s (submit_timeout); {made}. "
                 f"{advice.describe(error)}"
             ) from error
 
-    def _create_once(self, job: TrainingJob, this: TaskTry) -> JobSnapshot:
-        """Create a job, or find the one that an unclear answer left; raise what makes another call safe."""
+    def _create_once(self, job: TrainingJob, this: TaskTry) -> Submission:
+        """Create a job, or find the one that an unclear answer left.
+
+        Raise only errors after which calling again can't create a second job.
+        """
         self.before_create()
-        connecting = retries.retrying(self.jobs.sleep, CONNECT_SECONDS, status.never_connected)
+        connecting = retries.retrying(self._jobs.sleep, CONNECT_SECONDS, _may_be_sent_soon)
         try:
-            created = connecting(self.jobs.create, job)
+            created = connecting(self._jobs.create, job)
         except Exception as error:
             if not status.is_ambiguous(error):
                 raise
             self._unclear += 1
             logger.warning("Whether a job was created is unclear, looking for it. %s", advice.describe(error))
-            if found := self._look(this, self._unclear):
-                return self._keep_oldest(found)
-            raise
-        if not self._unclear:
-            return created
-        # After an unclear answer an earlier job may be there after all, only listed late.
-        found = self._look(this, self._unclear + 1)
-        return self._keep_oldest([created, *(job for job in found if job.name != created.name)])
+            found = self._look_for(this, self._unclear)
+            if not _made_by(this, found):
+                raise
+        else:
+            if not self._unclear and this.try_number == 1:
+                return Submission(created, Outcome.CREATED)
+            found = self._look_again(created, this)
+        submission = self._settle(found, job, this)
+        if submission is not None:
+            return submission
+        # It has ended already, or somebody has cancelled it, and no other job stands in for it.
+        return Submission(_made_by(this, found)[0], Outcome.CREATED)
 
-    def _look(self, this: TaskTry, made: int) -> list[JobSnapshot]:
-        """Return this try's jobs, having waited for as many as may have been made, though not for ever."""
+    def _look_again(self, created: JobSnapshot, this: TaskTry) -> list[JobSnapshot]:
+        """Return the job just created, and others that no list has shown before it was."""
+        found = {created.name: created}
+        try:
+            found.update((job.name, job) for job in self._look_for(this, self._unclear + 1))
+        except VertexApiError as error:
+            logger.warning("Whether %s is this task's only job could not be seen. %s", created.name, error)
+        return list(found.values())
+
+    def _look_for(self, this: TaskTry, made: int) -> list[JobSnapshot]:
+        if this.try_number == 1:
+            return self._look(this, made, identity.TRY, this.try_id)
+        return self._look(this, made, identity.TASK_INSTANCE, this.task_instance)
+
+    def _look(self, this: TaskTry, made: int, label: str, value: str) -> list[JobSnapshot]:
+        """Return jobs by label, having waited for as many as this try may have made, but not for ever.
+
+        A list that shows this try's newest job shows all that are older, too.
+        """
         found: list[JobSnapshot] = []
         for seconds in LOOKS:
-            self.jobs.sleep(seconds)
+            self._jobs.sleep(seconds)
             # Without an answer to this nothing may be created, so it is waited for as long as for a job.
-            found = self.jobs.find(identity.TRY, this.try_id, patience=self.timeout)
-            if len(found) >= made:
+            found = self.places.find(label, value, patience=self.timeout)
+            if len(_made_by(this, found)) >= made:
                 break
         return found
 
-    def _keep_oldest(self, found: Sequence[JobSnapshot]) -> JobSnapshot:
-        kept, *twins = sorted(found, key=age)
-        logger.info("The job of this try is %s", kept.name)
-        for twin in twins:
-            if not twin.is_final:
-                logger.warning("Cancelling %s, a second job of this try", twin.name)
-                self.jobs.cancel(twin.name)
-        return kept
+    def _settle(self, found: Sequence[JobSnapshot], job: TrainingJob, this: TaskTry) -> Submission | None:
+        """Decide about the jobs that were found, do it, and return the one that is kept."""
+        decision = decide(found, this, reattach=self.reattach, own_deployment=self.own_deployment)
+        # The name of the job that is kept is in the log before anything is done to its twins.
+        submission = None if decision.keep is None else self._kept(decision.keep, decision.doubt, job, this)
+        self._say(decision)
+        for doomed in decision.cancel:
+            self._cancel(doomed, must=submission is None and decision.superseded_by is None)
+        if decision.superseded_by is not None:
+            raise TryGivenUpError(this.try_number, decision.superseded_by.name)
+        return submission
+
+    def _kept(self, kept: JobSnapshot, doubt: str, job: TrainingJob, this: TaskTry) -> Submission:
+        if kept.labels.get(identity.TRY) == this.try_id:
+            logger.info("The job of this try is %s: %s", kept.name, _seen(kept))
+            return Submission(kept, Outcome.CREATED)
+        outcome = Outcome.RESULT_TAKEN if kept.is_final else Outcome.ADOPTED
+        doing = "Taking the result of" if kept.is_final else "Adopting"
+        try_number = kept.labels.get(identity.TRY_NUMBER)
+        logger.info("%s %s, which try %s created: %s", doing, kept.name, try_number, _seen(kept))
+        if doubt:
+            logger.warning(_DOUBT, kept.name, doubt)
+        if kept.labels.get(identity.SPEC) != protos.fingerprint(protos.to_custom_job(job)):
+            logger.warning(_OTHER_SETTINGS, kept.name, self._differences(kept.name, job))
+        return Submission(kept, outcome)
+
+    def _differences(self, job_name: str, job: TrainingJob) -> str:
+        try:
+            return ", ".join(self.places.differences(job_name, job)) or "some that this try does not set"
+        except VertexApiError as error:
+            return f"which ones could not be seen. {error}"
+
+    def _cancel(self, doomed: Judged, *, must: bool) -> None:
+        """Cancel a job; where the try has its own, a refusal is no reason to lose that."""
+        name = doomed.job.name
+        logger.info("Cancelling %s (%s): %s", name, _seen(doomed.job), doomed.why)
+        try:
+            self.places.cancel(name)
+        except VertexApiError as error:
+            if must:
+                raise
+            logger.error("%s may run on and cost money: %s", name, error)  # noqa: TRY400 - the message says it all
+
+    def _say(self, decision: Decision) -> None:
+        for job in decision.foreign:
+            logger.warning(_LEFT_ALONE, job.name, _seen(job), self._jobs.region, self._jobs.project, job.name)
+        for left in decision.leave:
+            logger.warning("Leaving %s (%s) running: %s", left.job.name, _seen(left.job), left.why)
+        if decision.keep is None and decision.ended:
+            last = decision.ended[-1]
+            logger.info("Not waiting for %s, which is %s: %s", last.job.name, _seen(last.job), last.why)
 
 
 _DOUBT = (
     "%s is adopted, though %s. If this task was cleared to train anew, cancel that job and clear it again"
+)
+_OTHER_SETTINGS = (
+    "%s was asked for with other settings than this try has; they differ in: %s. "
+    "To run a job with the new ones, clear the task"
 )
 _LEFT_ALONE = (
     "Leaving %s (%s) alone: it carries this task's labels but may belong to another Airflow installation or "
@@ -198,3 +268,12 @@ _LEFT_ALONE = (
 
 def _seen(job: JobSnapshot) -> str:
     return states.state_in_words(job.state)
+
+
+def _made_by(this: TaskTry, found: Sequence[JobSnapshot]) -> list[JobSnapshot]:
+    """Return a try's own jobs, the oldest first."""
+    return sorted((job for job in found if job.labels.get(identity.TRY) == this.try_id), key=age)
+
+
+def _may_be_sent_soon(error: BaseException) -> bool:
+    return status.was_never_sent(error) and status.passes_soon(error)

@@ -39,6 +39,7 @@ def test_capacity_is_no_request_quota() -> None:
     "error",
     [
         RefreshError("token expired"),
+        an_error("UNAVAILABLE", "Getting metadata from plugin failed with error: x"),
         an_error("UNAVAILABLE", "failed to connect to all addresses; last error: UNKNOWN: no"),
         an_error("UNAVAILABLE", "DNS resolution failed for nowhere"),
         an_error("UNAVAILABLE", "errors resolving nowhere"),
@@ -47,7 +48,7 @@ def test_capacity_is_no_request_quota() -> None:
 )
 def test_what_never_reached_the_server_made_no_job(error: Exception) -> None:
     """Without a connection or a token there is nothing to look for, and the call may be made again."""
-    assert status.never_connected(error)
+    assert status.was_never_sent(error)
     assert not status.is_ambiguous(error)
     assert status.is_transient(error)
 

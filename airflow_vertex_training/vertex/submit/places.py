@@ -1,0 +1,157 @@
+"""Where a task's tries have asked for jobs, and the jobs that they left there.
+
+Project, region and endpoint can change from one try to the next, say by a template or an edit of the DAG. A
+job is only found where it was asked for, so each try writes down where it asks before it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_vertex_training.vertex.api import retries, status
+from airflow_vertex_training.vertex.exceptions import VertexApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_vertex_training.vertex.api.calls import Jobs
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
+
+logger = logging.getLogger(__name__)
+
+KEY = "vertex_training_places"
+"""The key under which a task's places are stored."""
+
+
+class Store(Protocol):
+    """What survives a task's tries, such as Airflow's ``task_state_store``."""
+
+    def get(self, key: str) -> Any:
+        """Return what was stored, ``None`` where nothing was."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Store plain JSON data; raise where this try may not, say because Airflow has given it up."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where jobs are asked for.
+
+    Args:
+        project: project id or number.
+        region: such as ``us-central1``.
+        address: the endpoint, ``host:port``.
+    """
+
+    project: str
+    region: str
+    address: str
+
+
+@dataclass
+class Places:
+    """All places where a task's jobs may be.
+
+    Args:
+        here: the jobs of the place where this try asks.
+        store: what survives the task's tries, default nothing: then only ``here`` is looked at.
+        open_jobs: opens the jobs of another place, ``None`` where it can't be reached, as an emulator that
+            does not run any more. Default: no place can.
+    """
+
+    here: Jobs
+    store: Store | None = None
+    open_jobs: Callable[[Place], Jobs | None] = lambda _: None
+    _elsewhere: dict[str, Place] = field(default_factory=dict, init=False)
+
+    def remember(self) -> None:
+        """Write down that jobs may be made here; raises whatever the store raises."""
+        if self.store is not None and self._here not in self._known:
+            self.store.set(KEY, [asdict(place) for place in (*self._known, self._here)])
+
+    def find(self, label: str, value: str, *, patience: float = retries.RETRY_SECONDS) -> list[JobSnapshot]:
+        """Return all jobs that carry a label, wherever the task's tries have asked.
+
+        Args:
+            label: the label's key.
+            value: its value.
+            patience: seconds for which transient errors are tolerated, default two minutes.
+
+        Raises:
+            VertexApiError: they can't be listed. Where only another place than this try's refuses for good,
+                the log says so instead.
+        """
+        found = {job.name: job for job in self.here.find(label, value, patience=patience)}
+        for place in self._known:
+            if place == self._here:
+                continue
+            for job in self._find_at(place, label, value, patience):
+                self._elsewhere.setdefault(job.name, place)
+                found.setdefault(job.name, job)
+        return list(found.values())
+
+    def cancel(self, job_name: str) -> None:
+        """Cancel a job that ``find`` returned.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        with self._jobs_with(job_name) as jobs:
+            jobs.cancel(job_name)
+
+    def differences(self, job_name: str, wanted: TrainingJob) -> list[str]:
+        """Return which settings of a job that ``find`` returned are not as wanted: ``Jobs.differences``."""
+        with self._jobs_with(job_name) as jobs:
+            return jobs.differences(job_name, wanted)
+
+    @property
+    def _here(self) -> Place:
+        return Place(self.here.project, self.here.region, self.here.address)
+
+    def _jobs_with(self, job_name: str) -> contextlib.AbstractContextManager[Jobs]:
+        place = self._elsewhere.get(job_name)
+        jobs = None if place is None else self._open(place)
+        return contextlib.nullcontext(self.here) if jobs is None else jobs
+
+    def _open(self, place: Place) -> Jobs | None:
+        jobs = self.open_jobs(place)
+        if jobs is not None:
+            jobs.sleep = self.here.sleep
+        return jobs
+
+    def _find_at(self, place: Place, label: str, value: str, patience: float) -> list[JobSnapshot]:
+        jobs = self._open(place)
+        if jobs is None:
+            return []
+        with jobs:
+            try:
+                return jobs.find(label, value, patience=patience)
+            except VertexApiError as error:
+                cause = error.__cause__
+                if cause is not None and status.is_transient(cause) and not status.was_never_sent(cause):
+                    raise
+                logger.warning(_NOT_LOOKED_AT, place.region, place.project, place.address, error)
+                return []
+
+    @functools.cached_property
+    def _known(self) -> list[Place]:
+        """The places that earlier tries wrote down; what can't be read was written by another version."""
+        stored = None if self.store is None else self.store.get(KEY)
+        names = [each.name for each in fields(Place)]
+        return [
+            Place(*(str(each[name]) for name in names))
+            for each in (stored if isinstance(stored, list) else ())
+            if isinstance(each, Mapping) and each.keys() >= set(names)
+        ]
+
+
+_NOT_LOOKED_AT = (
+    "An earlier try of this task asked for its job in %s of project %s (%s), "
+    "and whether that still runs can't be seen: %s"
+)
