@@ -268,15 +268,21 @@ class AsyncJobs:
         request = aiplatform_v1.GetCustomJobRequest(name=job_name)
         return aiplatform_v1.CustomJob.pb(await self._client.get_custom_job(request, timeout=self._timeout))
 
-    async def page(self, filter_: str, page_token: str) -> Any:
+    async def page(self, filter_: str, page_token: str, within: float | None = None) -> Any:
         """Return a page of a list as the bare protobuf message: wrapping each job costs more than reading it.
+
+        Args:
+            filter_: in the grammar of the API's lists.
+            page_token: of the page, empty for the first one.
+            within: a deadline in seconds, where it is to be shorter than usual.
 
         Raises:
             google.api_core.exceptions.GoogleAPICallError: as the API answers it.
         """
         await self._wait_for_turn()
         request = protos.list_request(self.parent, filter_, page_token)
-        pager = await self._client.list_custom_jobs(request, timeout=self._timeout)
+        timeout = self._timeout if within is None else min(within, self._timeout)
+        pager = await self._client.list_custom_jobs(request, timeout=timeout)
         return aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
 
 

@@ -23,3 +23,8 @@ class RequestBudget:
         self._at = now
         self._left -= 1.0
         return max(0.0, -self._left / per_second)
+
+
+def allowance(seconds: float, requests_per_minute: int, *, least: int) -> int:
+    """Return how many requests may be made in so many seconds, and never less than ``least``."""
+    return max(least, int(seconds * requests_per_minute / 60.0))

@@ -6,7 +6,9 @@ A ``JobWatcher`` serves the jobs of one endpoint, project, region and connection
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -35,9 +37,29 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
 
     from airflow_vertex_training.vertex.watch.budget import RequestBudget
-    from airflow_vertex_training.vertex.watch.messages import Ask, Rest, Seen, Update
+    from airflow_vertex_training.vertex.watch.messages import ActiveJobs, Ask, Rest, Seen, Update
+
+    OnActiveJobs = Callable[[ActiveJobs], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
 
 _CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How time is told and waited for.
+
+    Args:
+        now: seconds that only grow.
+        sleep: waits for so many of them.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+REAL_CLOCK = Clock()
 
 
 class JobWatcher:
@@ -52,9 +74,11 @@ class JobWatcher:
         deployment_id: jobs with this value of the label ``airflow_deployment`` are listed, others got.
         budget: shared by all watchers of the project and region.
         patience: seconds for which a permanent error is tolerated, default 15 minutes.
-        clock: seconds that only grow, default ``time.monotonic``.
-        sleep: how to wait, default ``asyncio.sleep``.
+        clock: how time is told and waited for, default as everywhere.
         call_timeout: deadline of a call in seconds, default 20.
+        on_active_jobs: called about once a minute with all jobs of the deployment that have not ended, also
+            those that nobody waits for. It runs beside the watching, never twice at once, and is not cut off
+            when the watcher closes; what it raises is logged. Default: no such list is read.
     """
 
     def __init__(
@@ -65,21 +89,25 @@ class JobWatcher:
         deployment_id: str,
         budget: RequestBudget,
         patience: float = rules.PATIENCE,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Clock = REAL_CLOCK,
         call_timeout: float = retries.GET_TIMEOUT,
+        on_active_jobs: OnActiveJobs | None = None,
     ) -> None:
         self.closed = False
         self._calls = AsyncJobs(connect, parent, wait_for_turn=self._wait_for_turn, call_timeout=call_timeout)
         self._budget = budget
         self._clock = clock
-        self._sleep = sleep
         self._rules = rules.Rules(
-            deployment_id, requests_per_minute=budget.requests_per_minute, patience=patience
+            deployment_id,
+            requests_per_minute=budget.requests_per_minute,
+            patience=patience,
+            surveys=on_active_jobs is not None,
         )
-        self._subscriptions = Subscriptions(self._rules)
+        self._on_active_jobs = on_active_jobs
+        self._subscriptions = Subscriptions(self._rules.jobs)
         self._task: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
+        self._handed_over: asyncio.Task[None] | None = None
 
     async def watch(self, job_name: str, interval: float) -> AsyncGenerator[Update, None]:
         """Yield each new state of a job until its end, and trouble with watching it, each once.
@@ -99,7 +127,7 @@ class JobWatcher:
         # Wake the loop only if the new interval is shorter than all current ones: a thousand jobs that come
         # one after the other must not make it ask a thousand times.
         sooner = interval < self._subscriptions.shortest_interval(default=float("inf"))
-        queue = self._subscriptions.add(job_name, interval, self._clock())
+        queue = self._subscriptions.add(job_name, interval, self._clock.now())
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"watch {self._calls.parent}")
         elif sooner and self._nap:
@@ -133,10 +161,18 @@ class JobWatcher:
     def _decide(self, seen: Seen) -> Ask | None:
         """Let the rules decide what an answer means, and tell whom they say; return what to ask next."""
         interval = self._subscriptions.shortest_interval(default=1.0)
-        decision = self._rules.decide(seen, self._clock(), interval)
+        decision = self._rules.decide(seen, self._clock.now(), interval)
         for tell in decision.tell:
             self._subscriptions.tell(tell)
+        if decision.active_jobs and self._on_active_jobs:
+            self._hand_over(self._on_active_jobs, decision.active_jobs)
         return decision.ask
+
+    def _hand_over(self, on_active_jobs: OnActiveJobs, jobs: ActiveJobs) -> None:
+        if self._handed_over is None or self._handed_over.done():
+            self._handed_over = asyncio.create_task(_call(on_active_jobs, jobs))
+            _calling.add(self._handed_over)
+            self._handed_over.add_done_callback(_calling.discard)
 
     async def _carry_out(self, ask: Ask) -> Ask | None:
         if isinstance(ask, Get):
@@ -159,12 +195,16 @@ class JobWatcher:
 
     async def _read(self, ask: ReadPage) -> Seen:
         try:
-            page = await self._calls.page(ask.filter, ask.page_token)
+            page = await self._calls.page(ask.filter, ask.page_token, ask.within)
         except (GoogleAPICallError, GoogleAuthError) as error:
             return _failed(error)
         # Only what is asked for is translated: a list is read every few seconds.
-        jobs = (job for job in page.custom_jobs if self._rules.watches(job.name.rpartition("/")[2]))
-        return Page(tuple(map(protos.to_snapshot, jobs)), page.next_page_token)
+        wanted = (
+            job
+            for job in page.custom_jobs
+            if ask.everything or job.name.rpartition("/")[2] in self._rules.jobs.ids
+        )
+        return Page(tuple(map(protos.to_snapshot, wanted)), page.next_page_token)
 
     async def _get(self, job_name: str) -> Ask | None:
         try:
@@ -174,7 +214,7 @@ class JobWatcher:
         return self._decide(Got(protos.to_snapshot(job)))
 
     async def _rest(self, ask: Rest) -> None:
-        self._nap = asyncio.ensure_future(self._sleep(ask.seconds))
+        self._nap = asyncio.ensure_future(self._clock.sleep(ask.seconds))
         try:
             await asyncio.wait({self._nap})
         finally:
@@ -182,9 +222,20 @@ class JobWatcher:
             self._nap = None
 
     async def _wait_for_turn(self) -> None:
-        seconds = self._budget.take(self._clock())
+        seconds = self._budget.take(self._clock.now())
         if seconds:
-            await self._sleep(seconds)
+            await self._clock.sleep(seconds)
+
+
+async def _call(on_active_jobs: OnActiveJobs, jobs: ActiveJobs) -> None:
+    try:
+        await on_active_jobs(jobs)
+    except Exception:
+        logger.exception("What was to be done about %s active jobs failed", len(jobs.jobs))
+
+
+# A task that nobody holds on to may be collected before it is done.
+_calling: set[asyncio.Task[None]] = set()
 
 
 def _failed(error: Exception, job_name: str = "") -> Failed:

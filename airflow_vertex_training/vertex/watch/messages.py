@@ -23,10 +23,19 @@ class Open:
 
 @dataclass(frozen=True)
 class ReadPage:
-    """Read a page of the list that a filter makes; the first one has no token."""
+    """Read a page of the list that a filter makes.
+
+    Args:
+        filter: in the grammar of the API's lists.
+        page_token: of the page; the first one has none.
+        everything: whether jobs that nobody waits for are wanted as well.
+        within: seconds after which it is of no use any more, ``None`` for a call's usual deadline.
+    """
 
     filter: str
     page_token: str = ""
+    everything: bool = False
+    within: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a list: those of its jobs that are being watched."""
+    """A page of a list: those of its jobs that were asked for."""
 
     jobs: tuple[JobSnapshot, ...]
     next_page_token: str = ""
@@ -103,14 +112,14 @@ Seen = Done | Page | Got | Failed
 
 @dataclass(frozen=True)
 class Trouble:
-    """Watching does not work at the moment. Said once, whatever happens until it is over."""
+    """The job can't be seen at the moment. Said once, whatever happens until it is over."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """Watching works again, after so many seconds."""
+    """The job can be seen again, after so many seconds."""
 
     seconds: float
 
@@ -139,13 +148,33 @@ class Tell:
 
 
 @dataclass(frozen=True)
+class ActiveJobs:
+    """All jobs of the deployment in a project and region that have not ended, as a list showed them.
+
+    Args:
+        jobs: the jobs, each with its labels and times.
+        watched: ids (``custom_job_id``) of the jobs that somebody waits for by the same watcher.
+    """
+
+    jobs: tuple[JobSnapshot, ...]
+    watched: frozenset[str]
+
+    @property
+    def unwatched(self) -> tuple[JobSnapshot, ...]:
+        """The jobs that nobody waits for here; elsewhere somebody may."""
+        return tuple(job for job in self.jobs if job.custom_job_id not in self.watched)
+
+
+@dataclass(frozen=True)
 class Decision:
     """What to tell now, in this order, and what to ask next.
 
     Args:
         tell: who is told what.
         ask: what to ask; ``None`` while other answers to the last question are still to come.
+        active_jobs: a complete list, where one has just been read.
     """
 
     tell: tuple[Tell, ...]
     ask: Ask | None
+    active_jobs: ActiveJobs | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_vertex_training.vertex.watch.budget import RequestBudget
 from airflow_vertex_training.vertex.watch.loop import JobWatcher
@@ -14,9 +15,19 @@ if TYPE_CHECKING:
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
 
-_Loop = asyncio.AbstractEventLoop
-_watchers: WeakKeyDictionary[_Loop, dict[Hashable, JobWatcher]] = WeakKeyDictionary()
-_budgets: WeakKeyDictionary[_Loop, dict[str, RequestBudget]] = WeakKeyDictionary()
+    from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the triggers of one event loop share. Nothing in it keeps the loop alive."""
+
+    budgets: dict[str, RequestBudget] = field(default_factory=dict)
+    # Whoever watches holds on to the watcher, and its own task does.
+    watchers: WeakValueDictionary[Hashable, JobWatcher] = field(default_factory=WeakValueDictionary)
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
 
 
 def shared_watcher(
@@ -26,6 +37,7 @@ def shared_watcher(
     parent: str,
     deployment_id: str,
     requests_per_minute: int,
+    on_active_jobs: OnActiveJobs | None = None,
 ) -> JobWatcher:
     """Return the running event loop's watcher for a connection and a parent, made now if there is none.
 
@@ -35,15 +47,14 @@ def shared_watcher(
         parent: ``projects/P/locations/L``.
         deployment_id: value of the label by which jobs are listed.
         requests_per_minute: the budget that all watchers of ``parent`` in this loop share.
+        on_active_jobs: see ``JobWatcher``; that of the first call counts as long as its watcher lives.
     """
-    loop = asyncio.get_running_loop()
-    budgets = _budgets.setdefault(loop, {})
-    if parent not in budgets:
-        budgets[parent] = RequestBudget(requests_per_minute)
-    watchers = _watchers.setdefault(loop, {})
-    for key in [key for key, watcher in watchers.items() if watcher.closed]:
-        del watchers[key]
+    shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
+    budget = shared.budgets.setdefault(parent, RequestBudget(requests_per_minute))
     key = (connection, parent, deployment_id)
-    if key not in watchers:
-        watchers[key] = JobWatcher(connect, parent, deployment_id=deployment_id, budget=budgets[parent])
-    return watchers[key]
+    watcher = shared.watchers.get(key)
+    if watcher is None or watcher.closed:
+        watcher = shared.watchers[key] = JobWatcher(
+            connect, parent, deployment_id=deployment_id, budget=budget, on_active_jobs=on_active_jobs
+        )
+    return watcher

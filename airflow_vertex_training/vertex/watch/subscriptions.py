@@ -11,8 +11,8 @@ from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch.messages import GivenUp, Update
 
 if TYPE_CHECKING:
+    from airflow_vertex_training.vertex.watch.jobs import WatchedJobs
     from airflow_vertex_training.vertex.watch.messages import Tell
-    from airflow_vertex_training.vertex.watch.rules import Rules
 
 Queue = asyncio.Queue[Update | Exception]
 
@@ -21,12 +21,12 @@ class Subscriptions:
     """Those who wait for jobs.
 
     Args:
-        rules: which have to know what jobs are waited for.
+        jobs: which are told what jobs are waited for.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, jobs: WatchedJobs) -> None:
         self.subscribers = 0
-        self._rules = rules
+        self._jobs = jobs
         # Of each job: who waits for it, and within how many seconds it wants to know.
         self._queues: dict[str, dict[Queue, float]] = {}
 
@@ -38,7 +38,7 @@ class Subscriptions:
         """
         custom_job_id = JobName.parse(job_name).custom_job_id
         queue: Queue = asyncio.Queue()
-        for update in self._rules.watch(job_name, custom_job_id, now):
+        for update in self._jobs.watch(job_name, custom_job_id, now):
             queue.put_nowait(update)
         self._queues.setdefault(custom_job_id, {})[queue] = interval
         self.subscribers += 1
@@ -51,7 +51,7 @@ class Subscriptions:
         queues = self._queues.get(custom_job_id, {})
         if queues.pop(queue, None) is not None and not queues:
             del self._queues[custom_job_id]
-            self._rules.forget(custom_job_id)
+            self._jobs.forget(custom_job_id)
 
     def shortest_interval(self, *, default: float) -> float:
         """Return within how many seconds the most impatient one wants to know."""

@@ -17,7 +17,7 @@ from google.auth.exceptions import RefreshError
 from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch import budget
-from airflow_vertex_training.vertex.watch.loop import JobWatcher
+from airflow_vertex_training.vertex.watch.loop import Clock, JobWatcher
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
@@ -53,8 +53,7 @@ async def watch_all(address: str, project: str, names: list[str]) -> list[list[s
         f"projects/{project}/locations/us-central1",
         deployment_id="airflow",
         budget=budget.RequestBudget(300),
-        clock=lambda: now,
-        sleep=sleep,
+        clock=Clock(lambda: now, sleep),
     )
 
     async def watch(name: str) -> list[str]:

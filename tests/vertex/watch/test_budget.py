@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_vertex_training.vertex.watch.budget import RequestBudget
+from airflow_vertex_training.vertex.watch.budget import RequestBudget, allowance
 
 
 @given(
@@ -36,3 +36,11 @@ def test_an_unused_budget_does_not_pile_up(budget: int) -> None:
     while requests.take(3600.0) == 0.0:
         free += 1
     assert free <= max(1, budget // 10)
+
+
+@given(st.floats(0.1, 600.0), st.integers(1, 2000), st.integers(1, 20))
+def test_an_allowance_is_within_the_budget(seconds: float, budget: int, least: int) -> None:
+    """A tick may make what the budget gives it, and always enough for a few jobs."""
+    allowed = allowance(seconds, budget, least=least)
+    assert allowed == least or allowed <= seconds * budget / 60.0
+    assert allowed >= least

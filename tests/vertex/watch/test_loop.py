@@ -12,17 +12,18 @@ from google.api_core.exceptions import Unauthenticated
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 
+from airflow_vertex_training.emulator.control.process import launch
 from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.exceptions import JobLostError, VertexApiError
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch.budget import RequestBudget
-from airflow_vertex_training.vertex.watch.loop import JobWatcher
-from airflow_vertex_training.vertex.watch.messages import Recovered, Trouble, Update
+from airflow_vertex_training.vertex.watch.loop import Clock, JobWatcher
+from airflow_vertex_training.vertex.watch.messages import ActiveJobs, Recovered, Trouble, Update
 from tests.vertex.conftest import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
 
@@ -78,8 +79,7 @@ class Watching:
             f"projects/{self.project}/locations/{REGION}",
             deployment_id="airflow",
             budget=budget,
-            clock=self.clock,
-            sleep=self.clock.sleep,
+            clock=Clock(self.clock, self.clock.sleep),
             **{"call_timeout": 5.0, **options},
         )
 
@@ -125,6 +125,13 @@ def troubles(updates: list[Update]) -> list[type]:
 def watching(emulator: EmulatorProcess, project: str) -> Watching:
     """Jobs of a project of its own, watched by a fast clock."""
     return Watching(emulator, project)
+
+
+@pytest.fixture(scope="session")
+def slow_to_explain() -> Iterator[EmulatorProcess]:
+    """An emulator that sets a job's error some time after its end, as Vertex does."""
+    with launch("--queue-seconds", "0", "--provision-seconds", "0", "--error-delay", "0.05") as running:
+        yield running
 
 
 @pytest.mark.parametrize("count", [1, 30])
@@ -421,6 +428,57 @@ async def test_a_fault_of_our_own_is_told_to_all(watching: Watching) -> None:
     assert told == [broken] * 3
     with pytest.raises(RuntimeError, match="this watcher is closed"):
         await updates_of(watcher, names[0])
+
+
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_reason_that_comes_late_is_told_with_the_end(
+    slow_to_explain: EmulatorProcess, project: str, count: int
+) -> None:
+    """A job that has failed without an error yet is looked at again until it has one."""
+    watching = Watching(slow_to_explain, project)
+    names = watching.simulate(count, exit_status=1)
+    watcher = watching.watcher()
+    for updates in await asyncio.gather(*(updates_of(watcher, name) for name in names)):
+        end = updates[-1]
+        assert isinstance(end, JobSnapshot)
+        assert "non-zero status of 1" in end.error_message
+
+
+@pytest.mark.parametrize("count", [1, 30])
+async def test_all_active_jobs_are_handed_over(watching: Watching, count: int) -> None:
+    """With the first look and about once a minute all active jobs are handed over, also those of others."""
+    names = watching.simulate(count, run_seconds=0.5)
+    others = watching.simulate(2, run_seconds=600.0)
+    lists: list[ActiveJobs] = []
+
+    async def keep(jobs: ActiveJobs) -> None:
+        lists.append(jobs)
+
+    await ends_of(watching.watcher(on_active_jobs=keep), names)
+    assert 1 <= len(lists) <= 1 + watching.clock.now / 60.0
+    for jobs in lists:
+        assert {job.name for job in jobs.unwatched} == set(others)
+        assert all(job.labels == LABELS and job.create_time for job in jobs.jobs)
+
+
+async def test_what_is_done_about_active_jobs_disturbs_no_watching(
+    watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Handing over is not waited for, is not begun again before it is done, and may fail."""
+    (name,) = watching.simulate(1, run_seconds=0.5)
+    running, calls = asyncio.Event(), itertools.count(1)
+
+    async def hang_and_fail(_: ActiveJobs) -> None:
+        next(calls)
+        await running.wait()
+        raise OSError("no database")
+
+    watcher = watching.watcher(on_active_jobs=hang_and_fail)
+    assert await ends_of(watcher, [name]) == ["JOB_STATE_SUCCEEDED"]
+    assert watching.clock.now > 120.0
+    assert next(calls) == 2
+    running.set()
+    await until(lambda: "no database" in caplog.text)
 
 
 async def test_a_channel_that_opens_too_late_is_closed(watching: Watching) -> None:
