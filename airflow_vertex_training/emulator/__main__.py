@@ -11,12 +11,28 @@ from pathlib import Path
 
 from airflow_vertex_training.emulator.config import EmulatorConfig, QuotaLimits
 
+DEFAULT_PORT = 8686
+"""Always the same, so that VERTEX_AI_EMULATOR_HOST still holds after a restart."""
+
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+
 
 def _pair(text: str) -> tuple[str, str]:
     key, separator, value = text.rpartition("=")
     if not separator or not key or not value:
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
     return key, value
+
+
+def _size(text: str) -> int:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
+    if not number.isdecimal() or int(number) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of bytes, or of K, M or G, got {text!r}")
+    return int(number) * _UNITS.get(unit, 1)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--port",
         type=int,
-        default=0,
-        help="port of the API; 0, the default, takes a free one. HTTP is served at the next port",
+        default=DEFAULT_PORT,
+        help="port of the API; HTTP is served at the next one; 0 takes free ones (default: %(default)s)",
     )
     add(
         "--control-port",
@@ -56,7 +72,22 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="URI=FOLDER",
-        help="a replica of this image runs its command in this folder; may be repeated",
+        help="a replica of this image works in this folder; emulator.toml in it can say the entry point and "
+        "more; a URI without a tag stands for all tags; may be repeated",
+    )
+    add(
+        "--python",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="URI=PYTHON",
+        help="the interpreter, or the virtual environment's folder, of this image; may be repeated",
+    )
+    add(
+        "--any-image",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="run jobs of images without a folder, too: their command, in an empty folder",
     )
     add(
         "--storage",
@@ -80,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     ]
     for name, value, text in seconds:
         add(name, type=float, default=value, metavar="S", help=f"{text} (default: %(default)s)")
+    add(
+        "--memory-limit",
+        type=_size,
+        metavar="SIZE",
+        help="kill a replica that takes more memory than this, such as 512M or 4G",
+    )
     add("--enforce-quotas", action="store_true", help="refuse requests over these quotas")
     limits = [
         ("--resource-requests-per-minute", quotas.resource_requests, "get, list, cancel and delete"),
@@ -105,6 +142,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how many log lines of each job are kept (default: %(default)s)",
     )
     add(
+        "--quiet",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="say nothing of jobs: neither their states nor what they print",
+    )
+    add(
         "--until-stdin-closes",
         action="store_true",
         help="end when standard input closes: with the process at its other end",
@@ -127,6 +170,9 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         tls_key=arguments.tls_key,
         state_file=arguments.state,
         images={uri: Path(folder).absolute() for uri, folder in arguments.image},
+        pythons={uri: Path(python) for uri, python in arguments.python},
+        any_image=arguments.any_image,
+        memory_limit_bytes=arguments.memory_limit,
         storage=arguments.storage,
         queue_seconds=arguments.queue_seconds,
         provision_seconds=arguments.provision_seconds,
@@ -139,7 +185,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     )
 
 
-async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
+async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool, quiet: bool) -> None:
     # Loads Google's message types, which takes seconds: too long for --help and for a wrong argument.
     from airflow_vertex_training.emulator.server import Emulator
 
@@ -152,7 +198,7 @@ async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool) -> None:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         closed = asyncio.create_task(reader.read())
         closed.add_done_callback(lambda _: stopped.set())
-    async with Emulator(config) as emulator:
+    async with Emulator(config, None if quiet else _say) as emulator:
         print(f"Vertex AI emulator listening on {emulator.address}")
         if emulator.http_address:
             print(f"JSON API, and a page of the jobs: {emulator.http_address}")
@@ -175,7 +221,10 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     arguments = _parser().parse_args()
     try:
-        asyncio.run(_serve(_config(arguments), until_stdin_closes=arguments.until_stdin_closes))
+        serving = _serve(
+            _config(arguments), until_stdin_closes=arguments.until_stdin_closes, quiet=arguments.quiet
+        )
+        asyncio.run(serving)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

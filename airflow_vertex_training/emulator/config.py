@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,12 @@ class EmulatorConfig:
         tls_cert: PEM file with the server's certificate chain. With `tls_key`: the API is served over TLS.
         tls_key: PEM file with its private key.
         state_file: SQLite file that keeps jobs and logs over a restart; None keeps them in memory.
-        images: Which local folder stands for which image URI. A replica of it runs in that folder.
+        images: Which local folder stands for which image URI. A replica of it runs in that folder; what else
+            is known of the image is in its `emulator.toml`, see `emulator.jobs.images`. A URI without a tag
+            stands for all tags.
+        pythons: Which interpreter, or which virtual environment, runs which image.
+        any_image: Run the commands of jobs whose image nothing is known of in an empty folder each. Without
+            it such a job fails.
         storage: The folder where `gs://BUCKET` lies, as `storage/BUCKET`; None takes a temporary one.
         queue_seconds: How long a job is QUEUED. The default, with the next, makes a job live longer than the
             five seconds within which Airflow's scheduler may fail a task that resumes.
@@ -56,6 +62,8 @@ class EmulatorConfig:
         stop_grace_seconds: From SIGTERM to SIGKILL when a job is cancelled or timed out.
         error_delay_seconds: How long after its final state a job's error is set. Google's troubleshooting
             page says that it takes Vertex about a minute.
+        memory_limit_bytes: How much memory a replica may take before it is killed; None is no limit. Needs
+            Linux.
         quotas: The limits to enforce; None enforces none.
         projects: The projects that the caller may use; None permits all.
         project_numbers: Project numbers by project id. Vertex answers resource names with the number; a
@@ -71,11 +79,14 @@ class EmulatorConfig:
     tls_key: Path | None = None
     state_file: Path | None = None
     images: Mapping[str, Path] = field(default_factory=dict)
+    pythons: Mapping[str, Path] = field(default_factory=dict)
+    any_image: bool = False
     storage: Path | None = None
     queue_seconds: float = 2.0
     provision_seconds: float = 3.0
     stop_grace_seconds: float = 10.0
     error_delay_seconds: float = 0.0
+    memory_limit_bytes: int | None = None
     quotas: QuotaLimits | None = None
     projects: frozenset[str] | None = None
     project_numbers: Mapping[str, str] = field(default_factory=dict)
@@ -92,6 +103,8 @@ class EmulatorConfig:
         for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds", "error_delay_seconds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
+        if self.memory_limit_bytes is not None and not sys.platform.startswith("linux"):
+            raise ValueError("memory_limit_bytes: needs Linux: it reads what processes take from /proc")
         for uri, folder in self.images.items():
             if not folder.is_dir():
                 raise ValueError(f"images[{uri!r}]: must be an existing folder, got {str(folder)!r}")

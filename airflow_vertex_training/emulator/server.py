@@ -30,13 +30,17 @@ from airflow_vertex_training.emulator.api.services import (
 from airflow_vertex_training.emulator.config import EmulatorConfig
 from airflow_vertex_training.emulator.control.faults import FaultBook
 from airflow_vertex_training.emulator.control.servicer import SERVICE_NAME, ControlServicer
-from airflow_vertex_training.emulator.jobs.environment import Storage
+from airflow_vertex_training.emulator.jobs.images import Images
 from airflow_vertex_training.emulator.jobs.lifecycle import Lifecycle
 from airflow_vertex_training.emulator.jobs.runner import Runner
+from airflow_vertex_training.emulator.jobs.storage import Storage
 from airflow_vertex_training.emulator.jobs.store import JobStore, open_database
+from airflow_vertex_training.emulator.jobs.terminal import Terminal
 from airflow_vertex_training.emulator.logs.logbook import LogBook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
     from airflow_vertex_training.emulator.api.gate import Method
@@ -60,6 +64,8 @@ class Emulator:
 
     Args:
         config: Its settings.
+        tell: Takes a line for each thing that happens to a job, and each line that one prints; None for
+            none.
 
     Attributes:
         address: `host:port` of the API, or `unix:FILE`.
@@ -68,8 +74,12 @@ class Emulator:
         storage: The folder where buckets lie.
     """
 
-    def __init__(self, config: EmulatorConfig | None = None) -> None:
+    def __init__(
+        self, config: EmulatorConfig | None = None, tell: Callable[[str], None] | None = None
+    ) -> None:
         self._config = config = config or EmulatorConfig()
+        images = Images(config.images, config.pythons, any_image=config.any_image)
+        terminal = Terminal(tell)
         self._temporary_storage = config.storage is None
         self.storage = config.storage or Path(tempfile.mkdtemp(prefix="vertex-emulator-storage-"))
         self.storage = self.storage.absolute()
@@ -80,8 +90,17 @@ class Emulator:
         self.quotas = Quotas(config.quotas)
         self.projects = Projects(dict(config.project_numbers), config.projects)
         self.gate = Gate(self.projects, self.quotas, self.faults)
-        self._runner = Runner(self.log, Storage(self.storage), config.images, config.stop_grace_seconds)
-        self.lifecycle = Lifecycle(self.store, self.log, self._runner, self.faults, self.projects, config)
+        self._runner = Runner(
+            self.log,
+            terminal,
+            Storage(self.storage),
+            images,
+            stop_grace_seconds=config.stop_grace_seconds,
+            memory_limit_bytes=config.memory_limit_bytes,
+        )
+        self.lifecycle = Lifecycle(
+            self.store, self.log, self._runner, self.faults, self.projects, terminal, config
+        )
         self._services = self._make_services()
         self._gateway = Gateway(self._services, Page(self.store, self.log, self.projects))
         self._server: grpc.aio.Server | None = None

@@ -28,7 +28,7 @@ REGION = Location("p", "us-central1")
 
 async def test_emulator_serves_inside_an_event_loop(make_job):
     """`async with Emulator(...)` serves at its address, and ends its jobs' processes with the block."""
-    config = EmulatorConfig(queue_seconds=0, provision_seconds=0)
+    config = EmulatorConfig(queue_seconds=0, provision_seconds=0, any_image=True)
     async with Emulator(config) as emulator, grpc.aio.insecure_channel(emulator.address) as channel:
         create = channel.unary_unary(
             f"{SERVICE}/CreateCustomJob",
@@ -81,7 +81,11 @@ async def test_first_answer_may_be_to_a_cancel(make_job, tmp_path):
 async def test_error_delay_holds_over_a_restart(make_job, tmp_path):
     """With `error_delay_seconds` a job ends without an error; an emulator started anew still sets it."""
     config = EmulatorConfig(
-        state_file=tmp_path / "state.sqlite", queue_seconds=0, provision_seconds=0, error_delay_seconds=1
+        state_file=tmp_path / "state.sqlite",
+        queue_seconds=0,
+        provision_seconds=0,
+        error_delay_seconds=1,
+        any_image=True,
     )
     async with Emulator(config) as first:
         (job,) = first.lifecycle.create(REGION, [type(make_job()).pb(make_job("sh", "-c", "exit 3"))])

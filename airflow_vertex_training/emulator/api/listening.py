@@ -51,7 +51,10 @@ class Port:
         try:
             self.number = _add(server, self.address, credentials)
         except RuntimeError as error:
-            raise OSError(f"port: {self.address} can't be bound, another process may have it") from error
+            raise OSError(
+                f"port: {self.address} can't be bound, another process (an emulator?) may have it. "
+                "End that one, or take another port; 0 takes a free one"
+            ) from error
 
     def _written(self, number: int) -> str:
         return f"[{self.host}]:{number}" if ":" in self.host else f"{self.host}:{number}"

@@ -15,7 +15,7 @@ from google.cloud.aiplatform_v1.types import accelerator_type, custom_job
 from airflow_vertex_training.emulator.api.errors import invalid_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from airflow_vertex_training.emulator.api.messages import Message
 
@@ -29,6 +29,7 @@ _LABEL_RULE = (
     f"most {_MAX_LABEL} characters long. Keys must start with a letter."
 )
 _MAX_ENV = 100
+_MAX_PACKAGES = 100
 _MAX_POOLS = 4
 _MAX_TIMEOUT_DAYS = 7
 
@@ -117,13 +118,12 @@ def _pool(pool: Message, field: str, *, chief: bool) -> Iterator[tuple[str, str]
     if not disk.startswith("hyperdisk-") and disk not in ("", "pd-ssd", "pd-standard"):
         problem = f"Must be pd-ssd, pd-standard or a hyperdisk type, got {disk!r}."
         yield f"{field}.disk_spec.boot_disk_type", problem
-    if not pool.HasField("container_spec"):
-        yield (
-            f"{field}.container_spec",
-            "Required field is not set. The emulator runs container_spec only, no python_package_spec.",
-        )
-        return
-    yield from _container(pool.container_spec, f"{field}.container_spec")
+    if pool.HasField("container_spec"):
+        yield from _container(pool.container_spec, f"{field}.container_spec")
+    elif pool.HasField("python_package_spec"):
+        yield from _python_package(pool.python_package_spec, f"{field}.python_package_spec")
+    else:
+        yield f"{field}.container_spec", "Required field is not set: it or python_package_spec."
 
 
 def _machine(pool: Message, field: str) -> Iterator[tuple[str, str]]:
@@ -144,18 +144,27 @@ def _machine(pool: Message, field: str) -> Iterator[tuple[str, str]]:
 def _container(container: Message, field: str) -> Iterator[tuple[str, str]]:
     if not container.image_uri:
         yield f"{field}.image_uri", "Required field is not set."
-    if not container.command and not container.args:
-        problem = (
-            "Is not set. The emulator runs commands, not images: it can't know the entry point of "
-            f"{container.image_uri!r}, so the command has to be in the request."
-        )
-        yield f"{field}.command", problem
-    if len(container.env) > _MAX_ENV:
-        yield (
-            f"{field}.env",
-            f"At most {_MAX_ENV} environment variables are allowed, got {len(container.env)}.",
-        )
-    names = [variable.name for variable in container.env]
+    yield from _env(container.env, field)
+
+
+def _python_package(package: Message, field: str) -> Iterator[tuple[str, str]]:
+    for name in ("executor_image_uri", "package_uris", "python_module"):
+        if not getattr(package, name):
+            yield f"{field}.{name}", "Required field is not set."
+    if len(package.package_uris) > _MAX_PACKAGES:
+        problem = f"At most {_MAX_PACKAGES} packages are allowed, got {len(package.package_uris)}."
+        yield f"{field}.package_uris", problem
+    for uri in package.package_uris:
+        if _BUCKET.fullmatch(uri) is None:
+            problem = "Must be gs://BUCKET/PATH (the emulator also takes file:///PATH)"
+            yield f"{field}.package_uris", f"{problem}, got {uri!r}."
+    yield from _env(package.env, field)
+
+
+def _env(env: Sequence[Message], field: str) -> Iterator[tuple[str, str]]:
+    if len(env) > _MAX_ENV:
+        yield f"{field}.env", f"At most {_MAX_ENV} environment variables are allowed, got {len(env)}."
+    names = [variable.name for variable in env]
     if len(names) != len(set(names)):
         yield f"{field}.env", "EnvVar names must be unique."
     for name in names:

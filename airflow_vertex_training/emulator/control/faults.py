@@ -36,6 +36,7 @@ _PHASES = {
     "queue": ("queue",),
     "job_error": ("provision",),
     "preempt": ("run",),
+    "out_of_memory": ("run",),
     "late_error": ("error",),
 }
 
@@ -55,6 +56,7 @@ class Fault:
             list misses what is younger than `seconds`. `queue`: the job stays QUEUED for `seconds` more, or
             until it is released. `job_error`: the job fails when it should start, with `code` and `message`
             (default: a stockout). `preempt`: a replica is lost `seconds` after the job began to run.
+            `out_of_memory`: a replica is killed `seconds` after that, as where memory ran out.
             `late_error`: the job's error is set `seconds` after its final state, or when it is released.
         project: The project's id.
         method: The RPC, such as `CreateCustomJob`; `*` is any. Faults of jobs have no method.
@@ -64,7 +66,7 @@ class Fault:
         code: Name of a gRPC status code; None is RESOURCE_EXHAUSTED for a `job_error`, else UNAVAILABLE.
         message: The status message.
         seconds: A duration.
-        replica: Which replica is preempted.
+        replica: Which replica is preempted or killed.
         details: For `error`: error details that go with it, as `QuotaFailure` violations, subject to
             description.
         display_name: Only jobs whose display name contains this.

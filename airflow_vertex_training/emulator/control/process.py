@@ -98,8 +98,9 @@ def launch(*arguments: str, timeout: float = 60.0) -> EmulatorProcess:
     It ends by itself when this process does, however that ends.
 
     Args:
-        *arguments: Of the command line, such as `--queue-seconds`, `0`. Port and control port are free ones
-            unless they are given.
+        *arguments: Of the command line, such as `--queue-seconds`, `0`. Unless these say otherwise, port and
+            control port are free ones, and jobs of any image run (`--any-image`). It tells nothing of jobs:
+            nobody reads its terminal.
         timeout: How long the start may take, in seconds; Google's message types alone take some.
 
     Returns:
@@ -114,7 +115,8 @@ def launch(*arguments: str, timeout: float = 60.0) -> EmulatorProcess:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "airflow_vertex_training.emulator"),
-            *("--control-port", "0", "--until-stdin-closes", *arguments),
+            *("--port", "0", "--control-port", "0", "--any-image", "--quiet", "--until-stdin-closes"),
+            *arguments,
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,41 +1,43 @@
-"""What a replica's process is given: its environment, its command, and folders for its cloud storage.
-
-On Vertex `AIP_MODEL_DIR` is a `gs://` URI, Cloud Storage is mounted at `/gcs`, and training code writes to
-`os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/")`. Nothing can be mounted at `/gcs` here without root.
-So the emulator says `gs://BUCKET/path` as the absolute path `STORAGE/BUCKET/path`: that line of code leaves
-it as it is, and the result is a folder that can be written to. The same goes for `gs://` and `/gcs/` at the
-start of the user's own command, arguments and environment values, or after the first `=` of one
-(`--output=gs://...`).
-"""
+"""What a replica's process is given: its environment, as on Vertex, and its command."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import socket
-import sys
-from contextlib import ExitStack
+import site
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from google.protobuf import json_format
 
+from airflow_vertex_training.emulator.jobs.failures import CannotRun
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from airflow_vertex_training.emulator.api.messages import Message
+    from airflow_vertex_training.emulator.jobs.images import Image
+    from airflow_vertex_training.emulator.jobs.replicas import Replica
+    from airflow_vertex_training.emulator.jobs.storage import Storage
     from airflow_vertex_training.emulator.jobs.store import Job
 
-__all__ = ["Replica", "Storage", "cluster_addresses", "command", "environment", "replicas"]
+__all__ = ["Program", "Surroundings", "program"]
 
 # What a replica inherits from the emulator. Nothing else: not the emulator's secrets, nor an Airflow's around
 # it.
-_INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "TMPDIR", "TZ", "USER")
+_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "TMPDIR", "TZ", "USER")
 
-_CLOUD_PATH = re.compile(r"(?P<before>(?:[^=\s]*=)?)(?:gs://|/gcs/)(?P<path>[^/\s].*)", re.DOTALL)
+# Without these, training code on a machine that has credentials of its own (a developer's, a virtual
+# machine's) would reach the real cloud. Nobody listens at port 1.
+# https://googleapis.dev/python/google-auth/latest/reference/google.auth.environment_vars.html
+_NOBODY = "127.0.0.1:1"
+_NO_CREDENTIALS = {
+    "GCE_METADATA_HOST": _NOBODY,
+    "GCE_METADATA_IP": _NOBODY,
+    "GCE_METADATA_ROOT": _NOBODY,
+    "NO_GCE_CHECK": "true",
+}
 
 # https://cloud.google.com/vertex-ai/docs/training/code-requirements#environment-variables
 _OUTPUT_FOLDERS = {
@@ -47,107 +49,116 @@ _OUTPUT_FOLDERS = {
 # https://cloud.google.com/vertex-ai/docs/training/distributed-training#tf-config
 _TENSORFLOW_ROLES = ("chief", "worker", "ps", "evaluator")
 
+_REFERENCE = re.compile(r"(?P<escape>\$?)\$\((?P<name>[A-Za-z_][A-Za-z0-9_]*)\)")
+
 
 @dataclass(frozen=True)
-class Replica:
-    """One machine of a job.
+class Program:
+    """What a replica runs.
 
     Args:
-        pool: The index of its worker pool.
-        index: Its index in there.
-        container: The pool's `ContainerSpec`.
+        command: The program and its arguments.
+        folder: The folder that it works in.
+        variables: Its environment.
     """
 
-    pool: int
-    index: int
-    container: Message
-
-    @property
-    def name(self) -> str:
-        """What Vertex calls it, such as `workerpool0-0`."""
-        return f"workerpool{self.pool}-{self.index}"
-
-
-@dataclass(frozen=True)
-class Storage:
-    """The folder in which buckets lie."""
-
+    command: Sequence[str]
     folder: Path
-
-    def local(self, uri: str) -> Path:
-        """Return the folder for a `gs://` or `file://` URI."""
-        if uri.startswith("file://"):
-            return Path(unquote(urlsplit(uri).path))
-        return self.folder / uri.removeprefix("gs://")
-
-    def translate(self, text: str) -> str:
-        """Return a text with a cloud path at its start, or after its first `=`, as a path here."""
-        found = _CLOUD_PATH.fullmatch(text)
-        return f"{found['before']}{self.folder}/{found['path']}" if found else text
+    variables: Mapping[str, str]
 
 
-def replicas(job: Job) -> list[Replica]:
-    """Return a job's replicas; the first is the chief."""
-    return [
-        Replica(pool_index, index, pool.container_spec)
-        for pool_index, pool in enumerate(job.message.job_spec.worker_pool_specs)
-        for index in range(pool.replica_count)
-    ]
-
-
-def cluster_addresses(members: Sequence[Replica]) -> dict[str, str]:
-    """Find a free local port for each replica.
-
-    The ports are free now; that they still are when a replica binds its own can't be promised.
-
-    Args:
-        members: The job's replicas.
-
-    Returns:
-        `localhost:PORT` by replica name.
-    """
-    with ExitStack() as stack:
-        addresses = {}
-        for member in members:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            addresses[member.name] = f"localhost:{probe.getsockname()[1]}"
-        return addresses
-
-
-def command(replica: Replica, storage: Storage) -> list[str]:
-    """Return the program to run and its arguments; `python` is the emulator's own."""
-    program, *arguments = [
-        storage.translate(part) for part in (*replica.container.command, *replica.container.args)
-    ]
-    return [sys.executable if program in ("python", "python3") else program, *arguments]
-
-
-def environment(
-    job: Job, replica: Replica, addresses: Mapping[str, str], storage: Storage, project_number: str
-) -> dict[str, str]:
-    """Return a replica's environment, and make the folders that it names.
+@dataclass(frozen=True)
+class Surroundings:
+    """What is the same for all replicas of a job.
 
     Args:
         job: The job.
-        replica: The replica.
-        addresses: From `cluster_addresses`.
-        storage: Where buckets lie.
+        addresses: Of all replicas, by name.
         project_number: The project's number: that is what `CLOUD_ML_PROJECT_ID` holds on Vertex.
+        storage: Where buckets lie.
     """
+
+    job: Job
+    addresses: Mapping[str, str]
+    project_number: str
+    storage: Storage
+
+
+def program(
+    around: Surroundings, replica: Replica, image: Image, folder: Path, packages: Sequence[Path] = ()
+) -> Program:
+    """Return what a replica runs, and make the folders that its environment names.
+
+    Args:
+        around: What it shares with the others.
+        replica: The replica.
+        image: Its image.
+        folder: A folder of its own.
+        packages: Where its Python packages are.
+
+    Raises:
+        CannotRun: It is not known what to run, or a path leaves its bucket.
+    """
+    work, home = folder / "work", folder / "home"
+    for each in (work, home):
+        each.mkdir()
+    service = _service_variables(around, replica)
+    known = dict(service)
+    for variable in replica.task.env:
+        known[variable.name] = around.storage.translate(_expanded(variable.value, known))
+
+    def ready(text: str) -> str:
+        return around.storage.translate(_expanded(text, known))
+
+    if replica.package:
+        parts = [str(image.python), "-m", replica.package.python_module, *map(ready, replica.package.args)]
+    else:
+        container = replica.spec.container_spec
+        parts = image.command_line([*map(ready, container.command)], [*map(ready, container.args)])
+    variables = _inherited(image, home) | dict(image.environment) | known
+    if packages:
+        paths = (*map(str, packages), variables.get("PYTHONPATH"))
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return Program(parts, image.folder or work, variables)
+
+
+def _expanded(text: str, known: Mapping[str, str]) -> str:
+    """Expand `$(NAME)`, as the proto of `EnvVar` says; `$$(NAME)` stands for the text `$(NAME)`.
+
+    Kubernetes, which runs the containers, does the same for commands and arguments.
+    """
+
+    def replace(found: re.Match[str]) -> str:
+        if found["escape"]:
+            return f"$({found['name']})"
+        return known.get(found["name"], found[0])
+
+    return _REFERENCE.sub(replace, text)
+
+
+def _inherited(image: Image, home: Path) -> dict[str, str]:
     variables = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    variables["PATH"] = os.pathsep.join(
-        (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
-    )
+    variables["PATH"] = os.pathsep.join((str(image.python.parent), os.environ.get("PATH", os.defpath)))
+    variables["HOME"] = str(home)
+    if site.ENABLE_USER_SITE:
+        variables["PYTHONUSERBASE"] = site.getuserbase()  # packages that lie in the emulator's own home
     # As in Google's prebuilt training images: a line reaches the log when it is printed, not when a buffer is
     # full.
     variables["PYTHONUNBUFFERED"] = "1"
-    variables["CLOUD_ML_JOB_ID"] = job.job_id
-    variables["CLOUD_ML_PROJECT_ID"] = project_number
-    variables["CLOUD_ML_REGION"] = job.location.region
-    variables |= _cluster(job, replica, addresses)
-    variables |= _output_folders(job, storage)
-    variables |= {variable.name: storage.translate(variable.value) for variable in replica.container.env}
+    return variables | _NO_CREDENTIALS
+
+
+def _service_variables(around: Surroundings, replica: Replica) -> dict[str, str]:
+    job = around.job
+    variables = {
+        "CLOUD_ML_JOB_ID": job.job_id,
+        "CLOUD_ML_PROJECT_ID": around.project_number,
+        "CLOUD_ML_REGION": job.location.region,
+    }
+    variables |= _cluster(job, replica, around.addresses)
+    variables |= _output_folders(job, around.storage)
+    if job.message.job_spec.tensorboard:
+        variables["AIP_TENSORBOARD_RESOURCE_NAME"] = job.message.job_spec.tensorboard
     return variables
 
 
@@ -158,7 +169,10 @@ def _output_folders(job: Job, storage: Storage) -> dict[str, str]:
     folder = storage.local(base)
     variables = {}
     for name, part in _OUTPUT_FOLDERS.items():
-        (folder / part).mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(f"base_output_directory: {folder} can't be made: {error.strerror}") from error
         variables[name] = f"{folder / part}/"
     return variables | {"AIP_STORAGE_URI": str(folder)}
 

@@ -11,17 +11,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import grpc
 
 from airflow_vertex_training.emulator.api.errors import ApiError
-from airflow_vertex_training.emulator.api.messages import CustomJob, JobState, Message
+from airflow_vertex_training.emulator.api.messages import JobState, Message
 from airflow_vertex_training.emulator.control.faults import STOCKOUT, ActiveFault, FaultBook, Target
-from airflow_vertex_training.emulator.jobs.runner import ReplicaFailure, ReplicaLost, Run, Runner
+from airflow_vertex_training.emulator.jobs import scheduling, without_effect
+from airflow_vertex_training.emulator.jobs.failures import (
+    CannotRun,
+    ReplicaFailure,
+    ReplicaLost,
+    failure_text,
+)
+from airflow_vertex_training.emulator.jobs.machine import Run
+from airflow_vertex_training.emulator.jobs.replicas import replicas
 from airflow_vertex_training.emulator.jobs.store import FINAL_STATES, Job, JobStore
 
 if TYPE_CHECKING:
@@ -29,17 +35,21 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.emulator.api.names import Location, Projects
     from airflow_vertex_training.emulator.config import EmulatorConfig
+    from airflow_vertex_training.emulator.jobs.runner import Runner
+    from airflow_vertex_training.emulator.jobs.terminal import Terminal
     from airflow_vertex_training.emulator.logs.logbook import LogBook
 
 __all__ = ["Lifecycle"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_DEFAULT_TIMEOUT_SECONDS = 7 * 24 * 3600.0
+# Vertex's addresses are not documented; nobody answers at this one, for there is no shell here.
+_SHELL = "https://{}-{}.interactive-shell.invalid/"
 
 # google.rpc.Code
 _CANCELLED = 1
 _INVALID_ARGUMENT = 3
+_RESOURCE_EXHAUSTED = 8
 _INTERNAL = 13
 
 
@@ -52,6 +62,7 @@ class Lifecycle:
         runner: Runs their processes.
         faults: Faults that strike jobs.
         projects: For the projects' numbers.
+        terminal: Is told of each state.
         config: How long jobs queue and are provisioned.
     """
 
@@ -62,6 +73,7 @@ class Lifecycle:
         runner: Runner,
         faults: FaultBook,
         projects: Projects,
+        terminal: Terminal,
         config: EmulatorConfig,
     ) -> None:
         self._store = store
@@ -69,6 +81,7 @@ class Lifecycle:
         self._runner = runner
         self._faults = faults
         self._projects = projects
+        self._terminal = terminal
         self._config = config
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._runs: dict[Job, Run] = {}
@@ -83,16 +96,16 @@ class Lifecycle:
         """
         jobs = []
         for sequence, message in enumerate(messages, self._store.last_sequence + 1):
-            # Like Vertex's: up to 19 digits, and no order in them.
-            job = Job(sequence, location, str(random.randrange(10**15, 2**63)), CustomJob())
-            job.message.CopyFrom(message)
-            for output_only in ("start_time", "end_time", "create_time", "update_time", "error"):
-                job.message.ClearField(output_only)
+            job = Job.new(sequence, location, message)
             job.message.name = str(job.name._replace(location=self._projects.answered(location)))
             job.enter(JobState.JOB_STATE_QUEUED)
             jobs.append(job)
         self._store.add(jobs)
         for job in jobs:
+            self._terminal.state(job)
+            if fields := without_effect.found(job.message.job_spec):
+                text = f"The emulator keeps these fields, but they have no effect here: {', '.join(fields)}."
+                self._write(job, text, "WARNING")
             self._go(job)
         return jobs
 
@@ -147,8 +160,10 @@ class Lifecycle:
         try:
             if job.state == JobState.JOB_STATE_CANCELLING:
                 self._finish(job, JobState.JOB_STATE_CANCELLED, _CANCELLED, "CANCELED")
-            elif await self._provision(job):
+            elif await self._provision_in_time(job):
                 await self._run(job)
+        except CannotRun as problem:
+            self._finish(job, JobState.JOB_STATE_FAILED, _INVALID_ARGUMENT, str(problem))
         except asyncio.CancelledError:
             if job.state != JobState.JOB_STATE_CANCELLING:
                 raise  # the emulator ends, the job does not
@@ -157,8 +172,20 @@ class Lifecycle:
             _LOGGER.exception("The emulator could not run %s", job.name)
             self._finish(job, JobState.JOB_STATE_FAILED, _INTERNAL, "Internal error occurred.")
 
-    async def _provision(self, job: Job) -> bool:
+    async def _provision_in_time(self, job: Job) -> bool:
         """Take a job as far as RUNNING; return whether it got there."""
+        limit = scheduling.seconds_to_wait(job)
+        if limit is None:
+            return await self._provision(job)
+        try:
+            return await asyncio.wait_for(self._provision(job), limit)
+        except asyncio.TimeoutError:
+            # Google says that the job waits no longer, not how it ends.
+            text = STOCKOUT.format(region=job.location.region)
+            self._finish(job, JobState.JOB_STATE_FAILED, _RESOURCE_EXHAUSTED, text)
+            return False
+
+    async def _provision(self, job: Job) -> bool:
         if job.state == JobState.JOB_STATE_QUEUED:
             await self._wait_in_state(job, self._config.queue_seconds)
             await self._queue_on_request(job)
@@ -172,6 +199,10 @@ class Lifecycle:
                 text = fault.message or STOCKOUT.format(region=job.location.region)
                 self._finish(job, JobState.JOB_STATE_FAILED, fault.status.value[0], text)
                 return False
+            self._runner.check(job)
+            if job.message.job_spec.enable_web_access:
+                for replica in replicas(job):
+                    job.message.web_access_uris[replica.name] = _SHELL.format(replica.name, job.job_id)
             self._enter(job, JobState.JOB_STATE_RUNNING)
             self._write(job, "Job is running.")
         return True
@@ -198,22 +229,20 @@ class Lifecycle:
             await asyncio.sleep(seconds - passed)
 
     async def _run(self, job: Job) -> None:
-        scheduling = job.message.job_spec.scheduling
-        allowed = _DEFAULT_TIMEOUT_SECONDS
-        if scheduling.HasField("timeout"):
-            allowed = scheduling.timeout.ToNanoseconds() / 1e9
-        ran = (time.time_ns() - job.message.start_time.ToNanoseconds()) / 1e9
-        whole_job = scheduling.restart_job_on_worker_restart and not scheduling.disable_retries
+        allowed, left = scheduling.seconds_to_run(job)
+        asked = job.message.job_spec.scheduling
+        whole_job = asked.restart_job_on_worker_restart and not asked.disable_retries
         run = self._runs[job] = Run(restart_job=whole_job)
-        preemptor = asyncio.create_task(self._preempt_on_request(job, run))
+        strikes = asyncio.create_task(self._strike_on_request(job, run))
         try:
             number = self._projects.number(job.location.project)
-            await asyncio.wait_for(self._runner.run(job, run, number), allowed - ran)
+            await asyncio.wait_for(self._runner.run(job, run, number), left)
         except asyncio.TimeoutError:
             text = f"The job exceeded its timeout (scheduling.timeout) of {allowed:g} seconds."
             self._finish(job, JobState.JOB_STATE_CANCELLED, _CANCELLED, text)
         except ReplicaFailure as failure:
-            self._finish(job, JobState.JOB_STATE_FAILED, _INVALID_ARGUMENT, self._failure_text(job, failure))
+            text = failure_text(failure, self._projects.number(job.location.project), job.job_id)
+            self._finish(job, JobState.JOB_STATE_FAILED, _INVALID_ARGUMENT, text)
         except ReplicaLost:
             text = "Internal error occurred for the current attempt."
             self._finish(job, JobState.JOB_STATE_FAILED, _INTERNAL, text)
@@ -221,31 +250,21 @@ class Lifecycle:
             self._finish(job, JobState.JOB_STATE_SUCCEEDED)
         finally:
             del self._runs[job]
-            preemptor.cancel()
+            strikes.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await preemptor
+                await strikes
 
-    async def _preempt_on_request(self, job: Job, run: Run) -> None:
+    async def _strike_on_request(self, job: Job, run: Run) -> None:
         while True:
             struck = self._faults.take("run", self._target(job))
             if struck is None:
                 return
             await asyncio.sleep(struck.fault.seconds)
             await run.wait_started(struck.fault.replica)
-            run.preempt(struck.fault.replica)
-
-    def _failure_text(self, job: Job, failure: ReplicaFailure) -> str:
-        """Vertex's words, with its link to the log."""
-        project = self._projects.number(job.location.project)
-        query = quote(f'resource.type="ml_job"\nresource.labels.job_id="{job.job_id}"', safe="")
-        link = (
-            f"https://console.cloud.google.com/logs/viewer?project={project}"
-            f"&resource=ml_job%2Fjob_id%2F{job.job_id}&advancedFilter={query}"
-        )
-        return (
-            f"The replica {failure.replica} exited with a non-zero status of {failure.status}. "
-            f"To find out more about why your job exited please check the logs: {link}"
-        )
+            if struck.fault.kind == "preempt":
+                run.preempt(struck.fault.replica)
+            else:
+                run.run_out_of_memory(struck.fault.replica)
 
     def _finish(self, job: Job, state: int, code: int = 0, text: str = "") -> None:
         if state == JobState.JOB_STATE_SUCCEEDED:
@@ -267,6 +286,7 @@ class Lifecycle:
             raise asyncio.CancelledError
         job.enter(state)
         self._store.save(job)
+        self._terminal.state(job)
 
     def _write(self, job: Job, text: str, severity: str = "INFO") -> None:
         self._log.write_service(job.location.project, job.job_id, text, severity)

@@ -1,36 +1,31 @@
-"""Runs a job's replicas as local processes: starts them, reads what they print, ends them."""
+"""Runs a job's replicas as local processes: starts them, waits for them, ends them."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_vertex_training.emulator.jobs import environment, watchdog
-from airflow_vertex_training.emulator.jobs.changes import Changes
+from airflow_vertex_training.emulator.jobs import packages, watchdog
+from airflow_vertex_training.emulator.jobs.environment import Program, Surroundings, program
+from airflow_vertex_training.emulator.jobs.failures import ReplicaFailure, ReplicaLost, last_traceback
+from airflow_vertex_training.emulator.jobs.machine import Machine, Run
+from airflow_vertex_training.emulator.jobs.memory import MemoryGuard
+from airflow_vertex_training.emulator.jobs.replicas import Replica, cluster_addresses, replicas
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_vertex_training.emulator.jobs.environment import Replica, Storage
+    from airflow_vertex_training.emulator.jobs.images import Image, Images
+    from airflow_vertex_training.emulator.jobs.storage import Storage
     from airflow_vertex_training.emulator.jobs.store import Job
+    from airflow_vertex_training.emulator.jobs.terminal import Terminal
     from airflow_vertex_training.emulator.logs.logbook import LogBook
 
-__all__ = ["SIMULATED_IMAGE", "ReplicaFailure", "ReplicaLost", "Run", "Runner"]
-
-_CHUNK = 65_536
-_LONGEST_LINE = 200_000
-"""Cloud Logging takes entries of up to 256 KB; a longer line is cut into several."""
-
-_DRAIN_SECONDS = 2.0
+__all__ = ["SIMULATED_IMAGE", "Runner"]
 
 _CANNOT_START = 127
 """What a shell exits with when there is no such command."""
@@ -42,95 +37,34 @@ SIMULATED_IMAGE = "gcr.io/vertex-ai-emulator/simulated"
 """A job of this image runs by the clock: `command=["simulate"]`, `args=[SECONDS, EXIT_STATUS]`."""
 
 
-class ReplicaFailure(Exception):  # noqa: N818 - what happens to a replica is no error of the emulator
-    """A replica ended with another status than 0.
-
-    Args:
-        replica: Its name.
-        status: Its exit status, as a container has it: 128 and the signal's number where a signal ended it.
-    """
-
-    def __init__(self, replica: str, status: int) -> None:
-        super().__init__(f"{replica} exited with status {status}")
-        self.replica = replica
-        self.status = status
-
-
-class ReplicaLost(Exception):  # noqa: N818 - as above
-    """A replica was lost to a fault of the infrastructure, and is not restarted any more."""
-
-
-@dataclass(eq=False)
-class _Machine:
-    """A replica at work."""
-
-    process: asyncio.subprocess.Process
-    folder: Path
-    readers: list[asyncio.Task[None]]
-    preempted: bool = False
-
-
-@dataclass(eq=False)
-class Run:
-    """A job's processes, while it runs.
-
-    Args:
-        restart_job: Whether the loss of one replica restarts all.
-    """
-
-    restart_job: bool = False
-    _machines: dict[str, _Machine] = field(default_factory=dict)
-    _started: Changes = field(default_factory=Changes)
-
-    def enter(self, replica: str, machine: _Machine) -> None:
-        """Note that a replica has been started."""
-        self._machines[replica] = machine
-        self._started.notify()
-
-    def leave(self, replica: str) -> None:
-        """Note that a replica has ended."""
-        del self._machines[replica]
-
-    async def wait_started(self, replica: str) -> None:
-        """Wait until a replica is at work."""
-        while replica not in self._machines:
-            await self._started.wait()
-
-    def preempt(self, replica: str) -> bool:
-        """Kill a replica as a fault of the infrastructure does; the runner starts it again.
-
-        Args:
-            replica: Its name.
-
-        Returns:
-            Whether there was such a process.
-        """
-        if replica not in self._machines:
-            return False
-        for name, machine in self._machines.items():
-            if name == replica or self.restart_job:
-                machine.preempted = True
-                _signal_group(machine.process.pid, signal.SIGKILL)
-        return True
-
-
 class Runner:
     """Starts and ends the processes of all jobs.
 
     Args:
         log: Where the replicas' lines go.
+        terminal: Is told of them, too.
         storage: Where buckets lie.
-        images: Which local folder stands for which image.
+        images: What is known of images.
         stop_grace_seconds: From SIGTERM to SIGKILL.
+        memory_limit_bytes: How much memory a replica may take; None is no limit.
     """
 
     def __init__(
-        self, log: LogBook, storage: Storage, images: Mapping[str, Path], stop_grace_seconds: float
+        self,
+        log: LogBook,
+        terminal: Terminal,
+        storage: Storage,
+        images: Images,
+        *,
+        stop_grace_seconds: float,
+        memory_limit_bytes: int | None,
     ) -> None:
         self._log = log
+        self._terminal = terminal
         self._storage = storage
         self._images = images
         self._grace = stop_grace_seconds
+        self._memory = MemoryGuard(memory_limit_bytes)
         self._watchdog: subprocess.Popen[str] | None = None
         self._work_folder = Path(tempfile.mkdtemp(prefix="vertex-emulator-jobs-"))
 
@@ -140,6 +74,16 @@ class Runner:
             self._watchdog.communicate()
             self._watchdog = None
         shutil.rmtree(self._work_folder, ignore_errors=True)
+
+    def check(self, job: Job) -> None:
+        """Find a job's images, as a machine does before it runs one.
+
+        Raises:
+            CannotRun: Nothing is known of one.
+        """
+        for replica in replicas(job):
+            if replica.image_uri != SIMULATED_IMAGE:
+                self._image(replica)
 
     async def run(self, job: Job, run: Run, project_number: str) -> None:
         """Run a job to its end. When it is cancelled, it ends the processes first.
@@ -153,18 +97,18 @@ class Runner:
             project_number: The project's number, for the environment.
 
         Raises:
+            CannotRun: It is not known how to run a replica.
             ReplicaFailure: A replica ended with another status than 0.
             ReplicaLost: A replica was lost too often.
         """
-        members = environment.replicas(job)
-        if members[0].container.image_uri == SIMULATED_IMAGE:
+        members = replicas(job)
+        if members[0].image_uri == SIMULATED_IMAGE:
             await _simulate(members[0])
             return
-        addresses = environment.cluster_addresses(members)
+        around = Surroundings(job, cluster_addresses(members), project_number, self._storage)
         tasks: list[asyncio.Task[None]] = []
         for member in members:
-            variables = environment.environment(job, member, addresses, self._storage, project_number)
-            work = self._replica(job, run, member, variables)
+            work = self._replica(around, run, member)
             tasks.append(asyncio.create_task(work, name=f"{job.job_id} {member.name}"))
         try:
             pending = set(tasks)
@@ -177,15 +121,19 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _replica(self, job: Job, run: Run, replica: Replica, variables: Mapping[str, str]) -> None:
+    async def _replica(self, around: Surroundings, run: Run, replica: Replica) -> None:
+        job = around.job
         for _ in range(1 + _MAX_RESTARTS):
-            machine = await self._start(job, replica, variables)
+            machine = await self._start(around, replica)
             run.enter(replica.name, machine)
+            self._memory.add(machine)
             try:
-                status = await machine.process.wait()
+                await machine.process.wait()
             finally:
+                self._memory.remove(machine)
                 run.leave(replica.name)
-                await self._end(machine)
+                await machine.end(self._grace)
+                self._tell_watchdog(f"-{machine.process.pid}")
             if not machine.preempted:
                 break
             if job.message.job_spec.scheduling.disable_retries:
@@ -194,67 +142,42 @@ class Runner:
             self._log.write_service(job.location.project, job.job_id, restarted, "WARNING")
         else:
             raise ReplicaLost
-        if status != 0:
-            raise ReplicaFailure(replica.name, 128 - status if status < 0 else status)
+        if machine.status != 0:
+            raise _failure(replica, machine)
 
-    async def _start(self, job: Job, replica: Replica, variables: Mapping[str, str]) -> _Machine:
+    async def _start(self, around: Surroundings, replica: Replica) -> Machine:
+        job = around.job
         folder = Path(tempfile.mkdtemp(prefix=f"{job.job_id}-{replica.name}-", dir=self._work_folder))
-        program, *arguments = environment.command(replica, self._storage)
+
+        def write(line: str, severity: str) -> None:
+            self._log.write_line(job.location.project, job.job_id, replica.name, line, severity)
+            self._terminal.line(job, replica.name, line)
+
         try:
-            # A session of its own is a process group of its own: it can be ended with all that it started.
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *arguments,
-                cwd=self._images.get(replica.container.image_uri, folder),
-                env=variables,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._write(job, replica, f"failed to start {program!r}: {error.strerror}", "ERROR")
+            what = await self._program(around, replica, folder)
+            self._terminal.started(job, replica.name, what)
+            try:
+                machine = await Machine.start(what, folder, write)
+            except OSError as error:
+                problem = f"{what.command[0]!r} can't be started in {what.folder}: {error.strerror}"
+                write(problem, "ERROR")
+                # As Docker says where a container's program is not there.
+                raise ReplicaFailure(replica.name, _CANNOT_START, f"ContainerCannotRun. {problem}") from error
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            raise ReplicaFailure(replica.name, _CANNOT_START) from error
-        self._tell_watchdog(f"+{process.pid}")
-        readers = [
-            asyncio.create_task(self._read(job, replica, stream, severity))
-            for stream, severity in ((process.stdout, "INFO"), (process.stderr, "ERROR"))
-            if stream is not None
-        ]
-        return _Machine(process, folder, readers)
+            raise
+        self._tell_watchdog(f"+{machine.process.pid}")
+        return machine
 
-    async def _end(self, machine: _Machine) -> None:
-        """End what is left of a replica, as a container ends with its first process."""
-        group = machine.process.pid
-        try:
-            if machine.process.returncode is None:
-                _signal_group(group, signal.SIGTERM)
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(machine.process.wait(), self._grace)
-        finally:
-            _signal_group(group, signal.SIGKILL)
-        await machine.process.wait()
-        self._tell_watchdog(f"-{group}")
-        # A process that left its group can hold the pipes open: what it prints is not waited for.
-        _, unfinished = await asyncio.wait(machine.readers, timeout=_DRAIN_SECONDS)
-        for reader in unfinished:
-            reader.cancel()
-        shutil.rmtree(machine.folder, ignore_errors=True)
+    async def _program(self, around: Surroundings, replica: Replica, folder: Path) -> Program:
+        paths: list[Path] = []
+        if replica.package:
+            files = [self._storage.local(uri) for uri in replica.package.package_uris]
+            paths = await asyncio.to_thread(packages.unpack, files, folder / "packages")
+        return program(around, replica, self._image(replica), folder, paths)
 
-    async def _read(self, job: Job, replica: Replica, stream: asyncio.StreamReader, severity: str) -> None:
-        rest = b""
-        while chunk := await stream.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LONGEST_LINE:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._write(job, replica, line.decode(errors="replace").rstrip("\r"), severity)
-        if rest:
-            self._write(job, replica, rest.decode(errors="replace"), severity)
-
-    def _write(self, job: Job, replica: Replica, line: str, severity: str) -> None:
-        self._log.write_line(job.location.project, job.job_id, replica.name, line, severity)
+    def _image(self, replica: Replica) -> Image:
+        return self._images.find(replica.image_uri, is_executor=replica.package is not None)
 
     def _tell_watchdog(self, line: str) -> None:
         if self._watchdog is None:
@@ -272,16 +195,15 @@ class Runner:
             print(line, file=self._watchdog.stdin, flush=True)
 
 
+def _failure(replica: Replica, machine: Machine) -> ReplicaFailure:
+    traceback = last_traceback(list(machine.errors))
+    reason = f"Error. \n{traceback}" if traceback and not machine.out_of_memory else ""
+    return ReplicaFailure(replica.name, machine.status, reason, machine.out_of_memory)
+
+
 async def _simulate(chief: Replica) -> None:
     """Run no process; `args` are the seconds that it takes and the exit status."""
-    seconds, status = [*chief.container.args, "0"][:2]
+    seconds, status = [*chief.task.args, "0"][:2]
     await asyncio.sleep(float(seconds))
     if status != "0":
         raise ReplicaFailure(chief.name, int(status))
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with suppress(
-        ProcessLookupError, PermissionError
-    ):  # PermissionError: macOS's answer for a group of zombies
-        os.killpg(group, number)

@@ -7,6 +7,7 @@ kept.
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 import time
 from contextlib import suppress
@@ -27,6 +28,12 @@ FINAL_STATES = frozenset(
     {JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED}
 )
 """The states that this emulator's jobs end in."""
+
+# The fields that the proto of CustomJob calls "Output only".
+_OUTPUT_ONLY = (
+    *("name", "state", "create_time", "start_time", "end_time", "update_time", "error"),
+    *("web_access_uris", "satisfies_pzs", "satisfies_pzi"),
+)
 
 _SCHEMA_VERSION = 3
 _SCHEMA = """
@@ -114,6 +121,22 @@ class Job:
     message: Message
     history: list[tuple[int, int]] = field(default_factory=list)
     late_error: tuple[int, str] | None = None
+
+    @classmethod
+    def new(cls, sequence: int, location: Location, message: Message) -> Job:
+        """Make a job of what a create request asks for.
+
+        Args:
+            sequence: Its place.
+            location: Where.
+            message: The request's `CustomJob`; what is output only in it is left out.
+        """
+        # Like Vertex's: up to 19 digits, and no order in them.
+        job = cls(sequence, location, str(random.randrange(10**15, 2**63)), CustomJob())
+        job.message.CopyFrom(message)
+        for name in _OUTPUT_ONLY:
+            job.message.ClearField(name)
+        return job
 
     @property
     def name(self) -> JobName:

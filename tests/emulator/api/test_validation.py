@@ -11,18 +11,27 @@ from airflow_vertex_training.emulator.api.errors import ApiError
 from airflow_vertex_training.emulator.api.validation import check_custom_job
 
 GPU = {"machine_type": "g2-standard-8", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1}
+PACKAGE: dict[str, Any] = {"pool__container_spec": None, "package__python_module": "trainer.task"}
 
 
 def job(**changes: Any) -> Any:
-    """A valid message with some fields replaced, of the job, its spec, its pool, or the pool's container."""
+    """A valid message with some fields replaced, of the job, its spec, its pool, or the pool's container.
+
+    Or of its Python package, which is in the pool only then.
+    """
     container = {"image_uri": "docker.io/a/b", "command": ["true"]}
     pool: dict[str, Any] = {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1}
     pool["container_spec"] = container
+    package: dict[str, Any] = {"executor_image_uri": "docker.io/a/b", "package_uris": ["gs://bucket/p.whl"]}
     spec: dict[str, Any] = {"worker_pool_specs": [pool]}
     fields: dict[str, Any] = {"display_name": "job", "job_spec": spec}
     for name, value in changes.items():
         level, _, field = name.partition("__")
-        {"job": fields, "spec": spec, "pool": pool, "container": container}[level][field] = value
+        {"job": fields, "spec": spec, "pool": pool, "container": container, "package": package}[level][
+            field
+        ] = value
+    if any(name.startswith("package__") for name in changes):
+        pool["python_package_spec"] = package
     return json_format.ParseDict(fields, CustomJob.pb()())
 
 
@@ -33,6 +42,8 @@ VALID: list[dict[str, Any]] = [
     {"job__display_name": "ü" * 128},
     {"pool__machine_spec": GPU},
     {"container__command": [], "container__args": ["--epochs", "1"]},
+    {"container__command": []},
+    PACKAGE,
     {"container__env": [{"name": f"N{n}", "value": ""} for n in range(100)]},
     {"spec__base_output_directory": {"output_uri_prefix": "gs://acme-models/digits"}},
     {"spec__scheduling": {"timeout": "1s"}},
@@ -62,7 +73,12 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"pool__machine_spec": {**GPU, "accelerator_type": None}}, "accelerator_type", "Must be set"),
     ({"pool__disk_spec": {"boot_disk_type": "floppy"}}, "disk_spec.boot_disk_type", "got 'floppy'"),
     ({"container__image_uri": ""}, "container_spec.image_uri", "Required field is not set"),
-    ({"container__command": []}, "container_spec.command", "The emulator runs commands, not images"),
+    ({"pool__container_spec": None}, "worker_pool_specs[0].container_spec", "it or python_package_spec"),
+    ({**PACKAGE, "package__python_module": ""}, "python_package_spec.python_module", "Required field"),
+    ({**PACKAGE, "package__package_uris": []}, "python_package_spec.package_uris", "Required field"),
+    ({**PACKAGE, "package__package_uris": ["gs://b/p.whl"] * 101}, "package_uris", "At most 100 packages"),
+    ({**PACKAGE, "package__package_uris": ["p.whl"]}, "package_uris", "Must be gs://BUCKET/PATH"),
+    ({**PACKAGE, "package__env": [{"name": "1 A"}]}, "python_package_spec.env", "C identifiers"),
     ({"container__env": [{"name": f"N{n}"} for n in range(101)]}, "container_spec.env", "At most 100"),
     ({"container__env": [{"name": "A"}, {"name": "A"}]}, "container_spec.env", "must be unique"),
     ({"container__env": [{"name": "1 A"}]}, "container_spec.env", "C identifiers, got '1 A'"),

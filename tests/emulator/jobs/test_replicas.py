@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_vertex_training.emulator.control.process import launch
+
 PRINT_ENVIRONMENT = "import os, json; print(json.dumps({'message': json.dumps(dict(os.environ))}))"
 
 
@@ -23,9 +25,16 @@ def test_environment_is_vertex_and_nothing_else(client, emulator, project, paren
     name = client.create_custom_job(parent=parent, custom_job=job).name
     assert emulator.control.wait_job(name)["state"] == "JOB_STATE_SUCCEEDED"
     found = environment(emulator, name)
-    inherited = {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH"}
-    inherited |= {"TMPDIR", "TZ", "USER"}
-    assert set(found) - inherited == {
+    inherited = {"LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH"}
+    inherited |= {"PYTHONUSERBASE", "TMPDIR", "TZ", "USER"}
+    without_credentials = {
+        "HOME",
+        "GCE_METADATA_HOST",
+        "GCE_METADATA_IP",
+        "GCE_METADATA_ROOT",
+        "NO_GCE_CHECK",
+    }
+    assert set(found) - inherited - without_credentials == {
         "CLOUD_ML_JOB_ID",
         "CLOUD_ML_PROJECT_ID",
         "CLOUD_ML_REGION",
@@ -41,6 +50,104 @@ def test_environment_is_vertex_and_nothing_else(client, emulator, project, paren
     assert spec["task"] == {"type": "workerpool0", "index": 0}
     assert list(spec["cluster"]) == ["workerpool0"]
     assert spec["job"]["workerPoolSpecs"][0]["machineSpec"] == {"machineType": "n1-standard-4"}
+
+
+LOOK_FOR_CREDENTIALS = """
+import google.auth, google.auth.exceptions, os, pathlib
+assert not [path for path in pathlib.Path.home().rglob("*") if path.is_file()], "HOME is empty"
+assert not {"GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"} & set(os.environ)
+try:
+    google.auth.default()
+except google.auth.exceptions.DefaultCredentialsError:
+    print("none")
+"""
+
+
+def test_job_finds_no_credentials_of_the_machine(connect, parent, make_job, tmp_path, monkeypatch):
+    """A job has a HOME of its own, and none of the ways to credentials that the emulator's user has."""
+    gcloud = tmp_path / ".config" / "gcloud"
+    gcloud.mkdir(parents=True)
+    user = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "t"}
+    (gcloud / "application_default_credentials.json").write_text(json.dumps(user))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(gcloud))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(gcloud / "application_default_credentials.json"))
+    with launch("--queue-seconds", "0", "--provision-seconds", "0") as running:
+        job = make_job("python", "-c", LOOK_FOR_CREDENTIALS)
+        name = connect(running.address).create_custom_job(parent=parent, custom_job=job).name
+        assert running.control.wait_job(name)["state"] == "JOB_STATE_SUCCEEDED"
+        assert [line["text"] for line in running.control.log_lines(name)] == ["none"]
+
+
+def test_path_in_a_bucket_stays_there(client, emulator, parent, make_job):
+    """`..` leads out of no bucket, from wherever a path comes: the job fails and its error says why."""
+    outside = "gs://bucket/a/../../outside"
+    with_env = make_job("true")
+    with_env.job_spec.worker_pool_specs[0].container_spec.env = [{"name": "A", "value": outside}]
+    output = {"base_output_directory": {"output_uri_prefix": outside}}
+    package = make_job()
+    package.job_spec.worker_pool_specs[0].python_package_spec = {
+        "executor_image_uri": "docker.io/a/b",
+        "package_uris": [outside],
+        "python_module": "trainer",
+    }
+    for job in (make_job("ls", outside), with_env, make_job("true", spec=output), package):
+        name = client.create_custom_job(parent=parent, custom_job=job).name
+        ended = emulator.control.wait_job(name)
+        assert (ended["state"], ended["error_code"]) == ("JOB_STATE_FAILED", 3)
+        assert ended["error_message"].startswith(f"{outside} leaves its bucket")
+    assert not (emulator.storage / "outside").exists()
+
+
+EXPANDED = [
+    # "Variables that reference a $(VAR_NAME) are expanded using the previous defined environment variables in
+    # the container and any service environment variables. If a variable cannot be resolved, the reference in
+    # the input string will be unchanged. ... escaped with a double $$ ... Escaped references will never be
+    # expanded." (comment of EnvVar.value in the API's proto)
+    ("$(EPOCHS) of $(CLOUD_ML_REGION)", "3 of us-central1"),
+    ("$(LATER) $(UNKNOWN) $(date)", "$(LATER) $(UNKNOWN) $(date)"),
+    ("$$(EPOCHS) $$(UNKNOWN)", "$(EPOCHS) $(UNKNOWN)"),
+    ("$EPOCHS ${EPOCHS} $$ $$EPOCHS $()", "$EPOCHS ${EPOCHS} $$ $$EPOCHS $()"),
+    ("$(HOME) $(PATH)", "$(HOME) $(PATH)"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), EXPANDED, ids=[str(n) for n in range(len(EXPANDED))])
+def test_references_are_expanded_as_the_proto_says(client, emulator, parent, make_job, written, read):
+    """`$(NAME)` in env values, command and args is expanded where it is known, and `$$(NAME)` is not."""
+    program = "import os, sys; print([os.environ['TEXT'], *sys.argv[1:]])"
+    job = make_job("python", "-c", program, written)
+    container = job.job_spec.worker_pool_specs[0].container_spec
+    container.args = [written]
+    container.env = [{"name": name, "value": value} for name, value in (("EPOCHS", "3"), ("TEXT", written))]
+    name = client.create_custom_job(parent=parent, custom_job=job).name
+    emulator.control.wait_job(name)
+    assert emulator.control.wait_line(name) == str([read, read, read])
+
+
+def test_variables_are_defined_in_their_order(client, emulator, parent, make_job):
+    """A value sees the variables before it and not those after it, and `gs://` in them is a folder."""
+    job = make_job("sh", "-c", "echo $FIRST $SECOND $(THIRD)")
+    values = {"FIRST": "$(THIRD)", "SECOND": "$(BASE)/x", "THIRD": "3"}
+    env = [{"name": "BASE", "value": "gs://bucket"}, *({"name": k, "value": v} for k, v in values.items())]
+    job.job_spec.worker_pool_specs[0].container_spec.env = env
+    name = client.create_custom_job(parent=parent, custom_job=job).name
+    emulator.control.wait_job(name)
+    assert emulator.control.wait_line(name) == f"$(THIRD) {emulator.storage}/bucket/x 3"
+
+
+def test_tensorboard_is_named_in_the_environment(client, emulator, parent, project, make_job):
+    """`AIP_TENSORBOARD_RESOURCE_NAME` is there with a TensorBoard (Vertex's code requirements page)."""
+    board = f"projects/{project}/locations/us-central1/tensorboards/1"
+    spec = {
+        "tensorboard": board,
+        "service_account": "a@p.iam.gserviceaccount.com",
+        "base_output_directory": {"output_uri_prefix": f"gs://bucket/{project}"},
+    }
+    job = make_job("sh", "-c", "echo $AIP_TENSORBOARD_RESOURCE_NAME", spec=spec)
+    name = client.create_custom_job(parent=parent, custom_job=job).name
+    assert emulator.control.wait_job(name)["state"] == "JOB_STATE_SUCCEEDED"
+    assert emulator.control.wait_line(name) == board
 
 
 def test_distributed_job_runs_all_replicas_with_a_cluster(client, emulator, parent, make_job):

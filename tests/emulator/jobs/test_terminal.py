@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_vertex_training.emulator.api.names import Location
+from airflow_vertex_training.emulator.config import EmulatorConfig
+from airflow_vertex_training.emulator.control.process import launch
+from airflow_vertex_training.emulator.server import Emulator
+
+if TYPE_CHECKING:
+    from airflow_vertex_training.emulator.jobs.store import Job
+
+PARENT = "projects/p/locations/us-central1"
+
+
+async def run(emulator: Emulator, message) -> Job:
+    """Run a job to its end."""
+    (job,) = emulator.lifecycle.create(Location("p", "us-central1"), [type(message).pb(message)])
+    while not job.final:
+        await emulator.store.changes.wait()
+    return job
+
+
+async def test_terminal_tells_a_jobs_life(make_job, tmp_path):
+    """Of each job the states, the command and its folder, its lines by replica, and how it ended are told."""
+    said: list[str] = []
+    image = "us-docker.pkg.dev/acme/x/y"
+    config = EmulatorConfig(queue_seconds=0, provision_seconds=0, images={image: tmp_path})
+    async with Emulator(config, said.append) as emulator:
+        job = await run(emulator, make_job("sh", "-c", "echo one; exit 3"))
+        unknown = make_job("true")
+        unknown.job_spec.worker_pool_specs[0].container_spec.image_uri = "docker.io/a/b"
+        lost = await run(emulator, unknown)
+    name = f"job ({job.job_id})"
+    assert said[:5] == [
+        f"{name}: QUEUED",
+        f"{name}: PENDING",
+        f"{name}: RUNNING",
+        f"{name} workerpool0-0 runs in {tmp_path}: sh -c 'echo one; exit 3'",
+        f"{name} workerpool0-0 | one",
+    ]
+    assert said[5].startswith(
+        f"{name}: FAILED: The replica workerpool0-0 exited with a non-zero status of 3."
+    )
+    assert said[-1].startswith(f"job ({lost.job_id}): FAILED: Image docker.io/a/b not found")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_command_line_tells_unless_quiet(connect, make_job, quiet):
+    """The command line tells of jobs on standard output, and with `--quiet` of none."""
+    command = [sys.executable, "-m", "airflow_vertex_training.emulator", "--port", "0", "--any-image"]
+    instant = ["--queue-seconds", "0", "--provision-seconds", "0"]
+    process = subprocess.Popen(
+        [*command, *instant, *(["--quiet"] if quiet else [])],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[-1]
+    client = connect(address)
+    name = client.create_custom_job(parent=PARENT, custom_job=make_job("echo", "hello")).name
+    while client.get_custom_job(name=name).state.name != "JOB_STATE_SUCCEEDED":
+        pass
+    process.terminate()
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert ("workerpool0-0 | hello" in said) is not quiet
+    assert ("SUCCEEDED" in said) is not quiet
+
+
+def test_port_is_always_the_same(emulator):
+    """The port does not change over a restart, so that what was exported holds; a taken one is said."""
+    usage = [sys.executable, "-m", "airflow_vertex_training.emulator", "--help"]
+    told = subprocess.run(usage, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "0 takes free ones (default: 8686)" in " ".join(told.split())
+    with pytest.raises(RuntimeError, match=r"may have it\. End that one, or take another port"):
+        launch("--port", emulator.address.rpartition(":")[2])
