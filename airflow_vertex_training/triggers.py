@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from airflow_vertex_training import compat, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
+from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
@@ -30,9 +31,10 @@ _ending: set[asyncio.Task[None]] = set()
 class VertexJobTrigger(BaseTrigger):
     """Fire once, when a job has come to its end.
 
-    The event is ``{"status": "success" | "error", "message": str, "job": {...}}``, where ``job`` is
-    ``JobSnapshot.to_dict()``. All triggers of a triggerer that use the same connection share one channel and
-    one polling loop. Transient errors, however long, end nothing.
+    The event is made and read by ``vertex.wire``: ``{"version": int, "status": "success" | "error",
+    "kind": str, "message": str, "job": {...}}``, where ``kind`` names the error's class. All triggers of a
+    triggerer that use the same connection share one channel and one polling loop. Transient errors, however
+    long, end nothing.
 
     When the task is killed (marked, cleared, its DAG run failed or timed out), the job is cancelled. When the
     triggerer stops, or hands the task to another one, it is not.
@@ -175,7 +177,4 @@ def _load() -> tuple[Any, Any]:
 
 
 def _event(job: JobSnapshot, error: VertexTrainingError | None) -> TriggerEvent:
-    status = "success" if error is None else "error"
-    message = f"{job.name} ended as {job.state}" if error is None else str(error)
-    payload = {"status": status, "message": message, "job": job.to_dict()}
-    return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+    return TriggerEvent(wire.event(job, error))  # type: ignore[no-untyped-call]

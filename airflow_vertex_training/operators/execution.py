@@ -21,6 +21,7 @@ from airflow_vertex_training.ending import (
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.triggers import VertexJobTrigger
+from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.exceptions import (
     InvalidJobError,
     UnclearSubmitError,
@@ -28,7 +29,7 @@ from airflow_vertex_training.vertex.exceptions import (
     VertexTrainingError,
 )
 from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
-from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
+from airflow_vertex_training.vertex.states import ended_badly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.ownership import Verdict
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.create import Submission, Submitter
 
 
@@ -165,12 +167,12 @@ class VertexJobOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
-        job = JobSnapshot.from_dict(event["job"])
+        job, error = wire.read_event(event)
+        if error is None:
+            return self._result(job)
         if not job.is_final:
-            error = VertexTrainingError(event["message"])
             self._see_to_job(context, Asker.WAIT_GIVEN_UP, job.name, error)
-            raise error
-        return self._result(job)
+        raise error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
@@ -367,7 +369,7 @@ class VertexJobOperator(BaseOperator):
 
         self.log.info("%s", progress.summary(job))
         wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
-        data = job.to_dict()
+        data = wire.snapshot(job)
         return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
 
 

@@ -6,15 +6,14 @@ https://cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 # A paused job can be resumed, and UNSPECIFIED is what an older client reads of a state that it
 # does not know: neither is an end, so the job is waited for.
@@ -34,8 +33,6 @@ SUCCEEDED = frozenset({"JOB_STATE_SUCCEEDED"})
 FAILED = frozenset({"JOB_STATE_FAILED", "JOB_STATE_EXPIRED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
 CANCELLED = frozenset({"JOB_STATE_CANCELLED"})
 FINAL = SUCCEEDED | FAILED | CANCELLED
-
-_TIMES = ("create_time", "start_time", "end_time")
 
 CANCELLING = "JOB_STATE_CANCELLING"
 RUNNING = "JOB_STATE_RUNNING"
@@ -76,20 +73,6 @@ class JobSnapshot:
     def can_be_waited_for(self) -> bool:
         """Whether the job has not ended and nobody has asked for its end."""
         return not self.is_final and self.state != CANCELLING
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data (times in ISO 8601, no labels), small enough for an event or an XCom."""
-        data = dataclasses.asdict(self)
-        del data["labels"], data["update_time"]
-        for key in _TIMES:
-            data[key] = None if data[key] is None else data[key].isoformat()
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> JobSnapshot:
-        """Return the snapshot that ``to_dict`` made ``data`` of."""
-        times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
-        return cls(**{**data, **times})
 
 
 def ended_badly(job: JobSnapshot) -> JobEndedError | None:

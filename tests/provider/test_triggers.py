@@ -117,7 +117,7 @@ async def test_event(run_job, exit_status, status, state):
     event = await first_event(trigger_for(name))
 
     assert (event["status"], event["job"]["name"], event["job"]["state"]) == (status, name, state)
-    assert event.keys() == {"status", "message", "job"}
+    assert event.keys() == {"version", "status", "kind", "message", "details", "job"}
     assert not {"labels", "job_spec", "env"} & event["job"].keys()
     assert len(json.dumps(event)) < 2000
 

@@ -1,9 +1,6 @@
-"""Every state of a job has one meaning, and a snapshot survives the way through Airflow's database."""
+"""Every state of a job has one meaning."""
 
 from __future__ import annotations
-
-import json
-from datetime import datetime, timezone
 
 import pytest
 from google.cloud import aiplatform_v1
@@ -14,7 +11,6 @@ from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEnde
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 KINDS = (states.ACTIVE, states.SUCCEEDED, states.FAILED, states.CANCELLED)
-WHEN = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
 
 
 def test_each_state_of_the_client_has_one_meaning() -> None:
@@ -60,24 +56,6 @@ def test_success_is_no_error() -> None:
 def test_an_end_without_a_reason_says_so() -> None:
     """Where Vertex gives no message, the error does not end in a bare colon."""
     assert "Vertex gave no reason" in str(states.ended_badly(JobSnapshot("job", state="JOB_STATE_FAILED")))
-
-
-@pytest.mark.parametrize("when", [WHEN, None])
-def test_a_snapshot_survives_json(when: datetime | None) -> None:
-    """What goes through an event comes back the same, but for labels and update time, which stay behind."""
-    job = JobSnapshot(
-        "job",
-        display_name="digits",
-        state="JOB_STATE_FAILED",
-        create_time=when,
-        start_time=when,
-        end_time=when,
-        error_code=1,
-        error_message="no",
-        base_output_directory="gs://acme/digits",
-    )
-    assert JobSnapshot.from_dict(json.loads(json.dumps(job.to_dict()))) == job
-    assert not job.to_dict().keys() & {"labels", "update_time"}
 
 
 def test_a_state_in_words() -> None:
