@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from airflow_vertex_training.emulator.config import EmulatorConfig, QuotaLimits
+from airflow_vertex_training.emulator.config import UNKNOWN_MACHINES, EmulatorConfig, QuotaLimits
 
 DEFAULT_PORT = 8686
 """Always the same, so that VERTEX_AI_EMULATOR_HOST still holds after a restart."""
@@ -117,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="kill a replica that takes more memory than this, such as 512M or 4G",
     )
+    add(
+        "--unknown-machines",
+        choices=UNKNOWN_MACHINES,
+        default=defaults.unknown_machines,
+        help="machine types of a family that the emulator doesn't know (default: %(default)s)",
+    )
     add("--enforce-quotas", action="store_true", help="refuse requests over these quotas")
     limits = [
         ("--resource-requests-per-minute", quotas.resource_requests, "get, list, cancel and delete"),
@@ -178,6 +184,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         provision_seconds=arguments.provision_seconds,
         stop_grace_seconds=arguments.stop_grace_seconds,
         error_delay_seconds=arguments.error_delay,
+        unknown_machines=arguments.unknown_machines,
         quotas=quotas if arguments.enforce_quotas else None,
         projects=frozenset(arguments.projects.split(",")) if arguments.projects else None,
         project_numbers=dict(arguments.project_number),

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["EmulatorConfig", "QuotaLimits", "check_host", "is_loopback"]
+__all__ = ["UNKNOWN_MACHINES", "EmulatorConfig", "QuotaLimits", "check_host", "is_loopback"]
+
+UNKNOWN_MACHINES = ("accept", "refuse")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class EmulatorConfig:
             page says that it takes Vertex about a minute.
         memory_limit_bytes: How much memory a replica may take before it is killed; None is no limit. Needs
             Linux.
+        unknown_machines: Whether to `accept` or `refuse` machine types of a family that the emulator doesn't
+            know: Google adds families faster than anyone releases.
         quotas: The limits to enforce; None enforces none.
         projects: The projects that the caller may use; None permits all.
         project_numbers: Project numbers by project id. Vertex answers resource names with the number; a
@@ -87,6 +91,7 @@ class EmulatorConfig:
     stop_grace_seconds: float = 10.0
     error_delay_seconds: float = 0.0
     memory_limit_bytes: int | None = None
+    unknown_machines: str = "accept"
     quotas: QuotaLimits | None = None
     projects: frozenset[str] | None = None
     project_numbers: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +110,8 @@ class EmulatorConfig:
                 raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
         if self.memory_limit_bytes is not None and not sys.platform.startswith("linux"):
             raise ValueError("memory_limit_bytes: needs Linux: it reads what processes take from /proc")
+        if self.unknown_machines not in UNKNOWN_MACHINES:
+            raise ValueError(f"unknown_machines: must be accept or refuse, got {self.unknown_machines!r}")
         for uri, folder in self.images.items():
             if not folder.is_dir():
                 raise ValueError(f"images[{uri!r}]: must be an existing folder, got {str(folder)!r}")

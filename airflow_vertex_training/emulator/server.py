@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from airflow_vertex_training.emulator.api.services import (
     LOGGING_SERVICE,
     OPERATIONS,
 )
+from airflow_vertex_training.emulator.api.validation import check_custom_job
 from airflow_vertex_training.emulator.config import EmulatorConfig
 from airflow_vertex_training.emulator.control.faults import FaultBook
 from airflow_vertex_training.emulator.control.servicer import SERVICE_NAME, ControlServicer
@@ -182,8 +184,10 @@ class Emulator:
 
     def _make_services(self) -> dict[str, dict[str, Method]]:
         operations = OperationStore(self._database, self.projects)
+        refuse = self._config.unknown_machines == "refuse"
+        check = partial(check_custom_job, refuse_unknown_machines=refuse)
         jobs = JobServicer(
-            self.gate, self.store, self.log, self.lifecycle, operations, self.projects, self.faults
+            self.gate, self.store, self.lifecycle, operations, check, self.projects, self.faults
         )
         return {
             JOB_SERVICE: jobs.methods(),

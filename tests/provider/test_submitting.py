@@ -61,6 +61,7 @@ def test_templates_are_rendered(on_emulator, project, supervisor):
         image="us-docker.pkg.dev/acme/{{ dag.dag_id }}:1",
         args=["{{ params.n }}"],
         env={"RUN": "{{ run_id }}"},
+        machine_type="g2-standard-24",
         accelerator_type="NVIDIA_L4",
         accelerator_count="{{ params.n }}",
         boot_disk_size_gb="{{ params.n * 100 }}",

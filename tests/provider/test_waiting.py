@@ -43,12 +43,12 @@ def test_success_in_the_worker(on_emulator, project, supervisor, log_lines):
 
 def test_the_log_tells_the_story(on_emulator, project, supervisor, log_lines):
     """The task's log says what is submitted, where it is, each state once, and how it ended."""
-    run_task(make(deferrable=False, accelerator_type="NVIDIA_L4", accelerator_count=1))
+    run_task(make(deferrable=False, accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1))
 
     job = only_job(on_emulator, project)
     text = "\n".join(log_lines)
     steps = [
-        f"INFO Submitting to {REGION} (project {project}): 1 x n1-standard-4 with 1 x NVIDIA_L4, {IMAGE}",
+        f"INFO Submitting to {REGION} (project {project}): 1 x n1-standard-4 with 1 x NVIDIA_TESLA_T4, {IMAGE}",
         f"INFO Created {job['name']} ({job['display_name']}). Console: {job_url(job['name'])}",
         "INFO Succeeded: queued ",
     ]

@@ -31,7 +31,6 @@ from airflow_vertex_training.emulator.api.names import (
     parse_parent,
 )
 from airflow_vertex_training.emulator.api.paging import page_token, parse_page_token
-from airflow_vertex_training.emulator.api.validation import check_custom_job
 from airflow_vertex_training.emulator.control.faults import Target
 from airflow_vertex_training.emulator.jobs.store import FINAL_STATES, Job, JobStore
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from airflow_vertex_training.emulator.api.operations import OperationStore
     from airflow_vertex_training.emulator.control.faults import FaultBook
     from airflow_vertex_training.emulator.jobs.lifecycle import Lifecycle
-    from airflow_vertex_training.emulator.logs.logbook import LogBook
 
 __all__ = ["JobServicer"]
 
@@ -55,9 +53,9 @@ class JobServicer:
     Args:
         gate: What every request passes.
         store: The jobs.
-        log: Their logs, which go with a deleted job.
-        lifecycle: Makes jobs and cancels them.
+        lifecycle: Makes jobs, cancels and removes them.
         operations: Keeps what a delete returns.
+        check: Refuses a wrong `CustomJob` for a region, with an `ApiError`.
         projects: Ids and numbers of projects.
         faults: Says when a list is stale.
     """
@@ -66,17 +64,17 @@ class JobServicer:
         self,
         gate: Gate,
         store: JobStore,
-        log: LogBook,
         lifecycle: Lifecycle,
         operations: OperationStore,
+        check: Callable[[Message, str], None],
         projects: Projects,
         faults: FaultBook,
     ) -> None:
         self._gate = gate
         self._store = store
-        self._log = log
         self._lifecycle = lifecycle
         self._operations = operations
+        self._check = check
         self._projects = projects
         self._faults = faults
 
@@ -98,7 +96,7 @@ class JobServicer:
             return _target("CreateCustomJob", location, request.custom_job)
 
         def create(target: Target) -> Message:
-            check_custom_job(request.custom_job)
+            self._check(request.custom_job, target.region)
             (job,) = self._lifecycle.create(Location(target.project, target.region), [request.custom_job])
             return job.message
 
@@ -145,8 +143,7 @@ class JobServicer:
                     f"The CustomJob {job.message.name!r} can't be deleted: it is in state {job.state_name}. "
                     "Cancel it first.",
                 )
-            self._store.remove(job)
-            self._log.forget(job.location.project, job.job_id)
+            self._lifecycle.remove(job)
             return self._operations.deleted(job.name)
 
         permission = "aiplatform.customJobs.delete"

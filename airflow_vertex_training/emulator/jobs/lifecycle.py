@@ -140,6 +140,11 @@ class Lifecycle:
         self._write(job, "Job is being cancelled.")
         self._tasks[job].cancel()
 
+    def remove(self, job: Job) -> None:
+        """Forget a job that has ended, and its log."""
+        self._store.remove(job)
+        self._log.forget(job.location.project, job.job_id)
+
     def preempt(self, job: Job, replica: str) -> bool:
         """Take a running replica away; it is restarted. Returns whether there was one."""
         run = self._runs.get(job)
