@@ -48,7 +48,10 @@ def test_the_log_tells_the_story(on_emulator, project, supervisor, log_lines):
     job = only_job(on_emulator, project)
     text = "\n".join(log_lines)
     steps = [
-        f"INFO Submitting to {REGION} (project {project}): 1 x n1-standard-4 with 1 x NVIDIA_TESLA_T4, {IMAGE}",
+        (
+            f"INFO Submitting to {REGION} (project {project}): "
+            f"1 x n1-standard-4 with 1 x NVIDIA_TESLA_T4, {IMAGE}"
+        ),
         f"INFO Created {job['name']} ({job['display_name']}). Console: {job_url(job['name'])}",
         "INFO Succeeded: queued ",
     ]
