@@ -98,13 +98,7 @@ class EmulatorConfig:
     max_log_lines: int = 10_000
 
     def __post_init__(self) -> None:
-        check_host(self.host)
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key: TLS needs both, only one was given")
-        if self.unix_socket is not None and self.tls_cert is not None:
-            raise ValueError(
-                "unix_socket: can't be used with TLS, and needs none: leave out tls_cert and tls_key"
-            )
+        self._check_serving()
         for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds", "error_delay_seconds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
@@ -115,6 +109,15 @@ class EmulatorConfig:
         for uri, folder in self.images.items():
             if not folder.is_dir():
                 raise ValueError(f"images[{uri!r}]: must be an existing folder, got {str(folder)!r}")
+
+    def _check_serving(self) -> None:
+        check_host(self.host)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key: TLS needs both, only one was given")
+        if self.unix_socket is not None and self.tls_cert is not None:
+            raise ValueError(
+                "unix_socket: can't be used with TLS, and needs none: leave out tls_cert and tls_key"
+            )
 
 
 def check_host(host: str) -> None:
