@@ -36,7 +36,9 @@ __all__ = [
     "airflow_variables",
     "cancel_may_be_a_kill",
     "connection_form_widgets",
+    "current_dag",
     "is_dag_test",
+    "is_of_a_mapped_task",
     "masked",
     "policy_retries",
     "task_state_store",
@@ -66,6 +68,18 @@ def _triggerer_has_ended() -> bool:
         return False
     running = (getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks())
     return main.__code__ not in running
+
+
+def is_of_a_mapped_task(operator: Any) -> bool:
+    """Whether Airflow makes an operator as one of a mapped task's, which it does when that runs."""
+    return bool(getattr(operator, "_BaseOperator__from_mapped", False))
+
+
+def current_dag() -> Any:
+    """Return the DAG whose ``with`` block is being read, or ``None``."""
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+    return DagContext.get_current()
 
 
 def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connection
@@ -18,15 +17,17 @@ from airflow_vertex_training import compat, settings
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE, emulator_address
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
-from airflow_vertex_training.vertex.naming import labels
-from airflow_vertex_training.vertex.spec import checks
+from airflow_vertex_training.vertex.spec import table, waiting
+from airflow_vertex_training.vertex.spec.arguments import read_connection
+from airflow_vertex_training.vertex.spec.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
 
     from airflow_vertex_training.vertex.api.calls import Jobs
+    from airflow_vertex_training.vertex.spec.layers import Layer
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.places import Place
     from airflow_vertex_training.vertex.watch.messages import Update
@@ -68,7 +69,15 @@ class VertexTrainingHook(GoogleBaseHook):
         impersonation_chain: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain, **kwargs)
+        reader = Reader()
+        chain = waiting.impersonation_chain(impersonation_chain, "impersonation_chain", reader)
+        reader.raise_findings()
+        super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=chain, **kwargs)
+        if not chain:
+            field = f"connection {gcp_conn_id!r}: impersonation_chain"
+            own = self._get_field("impersonation_chain")
+            self.impersonation_chain = waiting.impersonation_chain(own, field, reader)
+            reader.raise_findings()
         if emulator := emulator_address():
             _warn_of_emulator(emulator)
 
@@ -122,15 +131,17 @@ class VertexTrainingHook(GoogleBaseHook):
         Raises:
             InvalidJobError: there is none, or it is no region.
         """
-        region = region or self._get_field("region")
-        if not region:
+        reader = Reader()
+        said = reader.said(table.JOB["region"], region, "region") if region else None
+        said = said or self.layer(reader).job.get("region")
+        reader.raise_findings()
+        if said is None or not said.value:
             raise InvalidJobError(
                 "region",
                 "is set nowhere: give it to the operator, such as region='us-central1', or set the field "
                 f"region of the connection {self.gcp_conn_id!r}",
             )
-        checks.check_fields({"region": region})
-        return region
+        return str(said.value)
 
     def resolve_service_account(self, service_account: str | None = None) -> str:
         """Return the given account, else the connection's, else the one that the credentials are of.
@@ -157,26 +168,14 @@ class VertexTrainingHook(GoogleBaseHook):
             account = self._get_credentials_email
         return account if account and "@" in account else None
 
-    def connection_labels(self) -> dict[str, str]:
-        """Return the labels that the connection puts on every job, made legal.
+    def layer(self, reader: Reader) -> Layer:
+        """Return what the connection says of a job, checked by the rules for the operator's arguments.
 
-        Raises:
-            InvalidJobError: the connection's field is no JSON object of strings, or holds an illegal label.
+        Args:
+            reader: keeps what is wrong.
         """
-        import json
-
-        field = f"connection {self.gcp_conn_id!r}: labels"
-        value = self._get_field("labels") or {}
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError as error:
-                raise InvalidJobError(
-                    field, f'is no JSON object, such as {{"team": "vision"}}: {error}'
-                ) from error
-        if not isinstance(value, Mapping):
-            raise InvalidJobError(field, 'must be a JSON object, such as {"team": "vision"}')
-        return labels.user_labels(value, field=field)
+        fields = {name: self._get_field(name) for name in table.CONNECTION}
+        return read_connection(fields, self.gcp_conn_id, reader)
 
     def connection_default(self, field: str) -> str | None:
         """Return a field of the connection, such as ``network``, ``None`` where it is empty."""

@@ -1,32 +1,46 @@
-"""Run one container on one machine as a CustomJob."""
+"""Run containers or Python packages on Vertex AI as a CustomJob."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_vertex_training import compat, settings
 from airflow_vertex_training.operators.execution import VertexJobOperator, task_try
-from airflow_vertex_training.vertex.naming import identity, labels
-from airflow_vertex_training.vertex.spec.checks import (
-    check_accelerators,
-    check_fields,
-    duration,
-    whole_number,
-)
-from airflow_vertex_training.vertex.spec.job import DEFAULT_MAXIMUM_RUN_TIME, TrainingJob
+from airflow_vertex_training.operators.openness import openness
+from airflow_vertex_training.operators.refusals import refused
+from airflow_vertex_training.vertex.naming import labels as names
+from airflow_vertex_training.vertex.spec import table, waiting
+from airflow_vertex_training.vertex.spec.arguments import read_arguments
+from airflow_vertex_training.vertex.spec.layers import Layer
+from airflow_vertex_training.vertex.spec.objects import plain
+from airflow_vertex_training.vertex.spec.reader import Reader, Said
+from airflow_vertex_training.vertex.spec.resolve import build, complete, pending, with_airflows_own
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
 
     from airflow.sdk import Context
 
     from airflow_vertex_training.hooks import VertexTrainingHook
     from airflow_vertex_training.vertex.naming.identity import TaskTry
+    from airflow_vertex_training.vertex.spec.job import (
+        Access,
+        PscInterfaceConfig,
+        Scheduling,
+        Tracking,
+        TrainingJob,
+    )
+    from airflow_vertex_training.vertex.spec.pools import WorkerPool
+
+
+logger = logging.getLogger(__name__)
 
 
 class VertexCustomTrainingOperator(VertexJobOperator):
-    """Run one container on one Vertex AI machine to its end, as a CustomJob.
+    """Run a CustomJob on Vertex AI to its end: one container on one machine, or many pools of them.
 
     The task submits the job exactly once, also through lost answers and retries, and gives its worker slot
     back while the job runs. Whatever ends the task (kill, mark, clear, timeout) cancels the job.
@@ -34,117 +48,129 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     It returns a dict with the job's ``name``, ``state``, ``create_time``, ``start_time``, ``end_time``,
     ``base_output_directory`` and ``console_url``. The XCom ``job_name`` is there as soon as the job is.
 
+    Arguments that describe the job are ``None`` where nothing is said here, so that the connection or the
+    package's default is heard; ``""``, ``[]`` and ``0`` say that there is none. All of them may be templates.
+    Each is checked when the DAG is parsed, templates when the task runs, before any call.
+
     Args:
         image: container image with its registry: Artifact Registry, Container Registry or Docker Hub.
             https://cloud.google.com/vertex-ai/docs/training/containers-overview
         region: such as ``us-central1``; default the connection's.
         project_id: default the connection's, else that of its credentials.
         command: replaces the image's entry point, default none.
-        args: arguments of the command, default none.
-        env: environment variables, strings to strings. Airflow's own (``AIRFLOW_CTX_DAG_ID`` and so on) are
-            added under them.
-        labels: labels of the job; made legal for Google Cloud, on top of the connection's.
+        args: arguments of the command, default none. Numbers become text, lists and dicts JSON.
+        env: environment variables, default none; values as in ``args``. Airflow's own (``AIRFLOW_CTX_DAG_ID``
+            and so on) are added under them.
+        labels: labels of the job, default none; made legal for Google Cloud, on top of the connection's.
         machine_type: default ``n1-standard-4``.
         accelerator_type: such as ``NVIDIA_L4``, default none.
         accelerator_count: accelerators on the machine, default none.
-        boot_disk_type: default ``pd-ssd``.
-        boot_disk_size_gb: in GB, default 100.
+        boot_disk_type: ``pd-ssd``, ``pd-standard`` or ``hyperdisk-balanced``; default the machine type's own.
+        boot_disk_size_gb: in GB, 100 to 64,000, default 100.
         maximum_run_time: running time after which Vertex ends the job, timedelta or seconds; default 7 days.
-        network: full name of the VPC network to peer with, default the connection's.
+        worker_pools: the pools of a job with several, a list of ``WorkerPool`` or of dicts with its fields;
+            default one pool. The arguments above fill what a pool leaves open; an empty pool skips a place.
+        scheduling: ``Scheduling`` or a dict: strategy (``SPOT``, ``FLEX_START``), waiting, restarts; default
+            Vertex's.
+        network: VPC network to peer with, ``projects/NUMBER/global/networks/NAME``; default the connection's.
         reserved_ip_ranges: names of reserved ranges in that network, default any.
+        psc_interface_config: ``PscInterfaceConfig`` or a dict: another way into your network, default none.
         service_account: the account that the training code runs as; default the connection's, else the one
             that the credentials are of.
         base_output_directory: ``gs://`` folder for the job's output, default the connection's.
         display_name: readable base of the job's name, default ``DAG_ID-TASK_ID``; a unique suffix is added.
+        persistent_resource_id: persistent resource to run on, its id; default none.
+        tracking: ``Tracking`` or a dict: TensorBoard, experiment and run; default none.
+        access: ``Access`` or a dict: interactive shell and dashboard; default none.
+        kms_key_name: key of yours that encrypts the job, default none.
+        protected_artifact_location_id: where protected artifacts are kept; default with the job.
+        models: models whose artifacts the job is told of, default none.
+        job_spec: a ``CustomJobSpec`` or ``CustomJob`` as a dict, in snake or camel case, also the content of
+            a gcloud config; default none. The other arguments fill what it leaves open. A field that this
+            package does not know is a warning, and goes to the client library as it is.
         gcp_conn_id: Airflow connection, default ``vertex_training_default``.
         impersonation_chain: service account to act as, or a chain of them, default none.
-        poll_interval: seconds within which the job's end should be seen, default 5.0.
-        deferrable: whether to wait on the triggerer (default) or in the worker.
+        poll_interval: seconds (or timedelta) within which the job's end should be seen, default 5.0.
+        deferrable: whether to wait on the triggerer (default) or in the worker. ``[operators]
+            default_deferrable`` is not followed: it ships as "false", which can't be told from not set, and
+            a worker slot for hours is hardly ever what is wanted.
         cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
         reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
-        submit_timeout: seconds for which a request quota may refuse the job, default 1800.
+        submit_timeout: seconds (or timedelta) for which a request quota may refuse the job, default 1800.
         **kwargs: of ``BaseOperator``.
 
     Raises:
-        InvalidJobError: an argument is wrong, when the DAG is parsed.
-        AirflowFailException: an argument is wrong, or Vertex refuses the job for good, when the task runs.
+        InvalidJobError: arguments are wrong, when the DAG is parsed; it tells all that is.
+        TypeError: there is no argument of a name.
+        AirflowFailException: arguments are wrong, or Vertex refuses the job for good, when the task runs.
             There are no retries then: they could not help.
         JobFailedError: the job failed; with Vertex's own message and code.
         JobCancelledError: the job was cancelled by somebody.
     """
 
-    template_fields: Sequence[str] = (
-        "image",
-        "region",
-        "project_id",
-        "command",
-        "args",
-        "env",
-        "labels",
-        "machine_type",
-        "accelerator_type",
-        "accelerator_count",
-        "boot_disk_type",
-        "boot_disk_size_gb",
-        "maximum_run_time",
-        "network",
-        "reserved_ip_ranges",
-        "service_account",
-        "base_output_directory",
-        "display_name",
-        "gcp_conn_id",
-        "impersonation_chain",
+    template_fields: Sequence[str] = (*table.ARGUMENTS, "gcp_conn_id", "impersonation_chain")
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *("command", "args", "env", "labels", "reserved_ip_ranges", "models"),
+            *("worker_pools", "job_spec", *table.GROUPS),
+        ),
+        "json",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "command": "json",
-        "args": "json",
-        "env": "json",
-        "labels": "json",
-        "reserved_ip_ranges": "json",
-    }
 
     def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
         self,
         *,
-        image: str,
+        image: str | None = None,
         region: str | None = None,
         project_id: str | None = None,
-        command: Sequence[str] | None = None,
-        args: Sequence[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        labels: Mapping[str, str] | None = None,
-        machine_type: str = "n1-standard-4",
+        command: Sequence[Any] | None = None,
+        args: Sequence[Any] | None = None,
+        env: Mapping[str, Any] | None = None,
+        labels: Mapping[str, Any] | None = None,
+        machine_type: str | None = None,
         accelerator_type: str | None = None,
         accelerator_count: int | str | None = None,
-        boot_disk_type: str = "pd-ssd",
-        boot_disk_size_gb: int | str = 100,
-        maximum_run_time: timedelta | float | str = DEFAULT_MAXIMUM_RUN_TIME,
+        boot_disk_type: str | None = None,
+        boot_disk_size_gb: int | str | None = None,
+        maximum_run_time: timedelta | float | str | None = None,
+        worker_pools: Sequence[WorkerPool | Mapping[str, Any] | None] | None = None,
+        scheduling: Scheduling | Mapping[str, Any] | None = None,
         network: str | None = None,
         reserved_ip_ranges: Sequence[str] | None = None,
+        psc_interface_config: PscInterfaceConfig | Mapping[str, Any] | None = None,
         service_account: str | None = None,
         base_output_directory: str | None = None,
         display_name: str | None = None,
+        persistent_resource_id: str | None = None,
+        tracking: Tracking | Mapping[str, Any] | None = None,
+        access: Access | Mapping[str, Any] | None = None,
+        kms_key_name: str | None = None,
+        protected_artifact_location_id: str | None = None,
+        models: Sequence[str] | None = None,
+        job_spec: Mapping[str, Any] | None = None,
         gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
-        poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
-        deferrable: bool = True,
-        cancel_on_kill: bool = True,
-        reattach: bool = True,
-        submit_timeout: float = settings.DEFAULT_SUBMIT_TIMEOUT,
+        poll_interval: timedelta | float | str | None = settings.DEFAULT_POLL_INTERVAL,
+        deferrable: bool | str = True,
+        cancel_on_kill: bool | str = True,
+        reattach: bool | str = True,
+        submit_timeout: timedelta | float | str | None = settings.DEFAULT_SUBMIT_TIMEOUT,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            region=region,
-            project_id=project_id,
-            gcp_conn_id=gcp_conn_id,
-            impersonation_chain=impersonation_chain,
-            poll_interval=poll_interval,
-            deferrable=deferrable,
-            cancel_on_kill=cancel_on_kill,
-            reattach=reattach,
-            submit_timeout=submit_timeout,
-            **kwargs,
-        )
+        reader = Reader()
+        with refused(self, kwargs):
+            super().__init__(
+                region=region,
+                project_id=project_id,
+                gcp_conn_id=gcp_conn_id,
+                impersonation_chain=impersonation_chain,
+                poll_interval=_seconds("poll_interval", poll_interval, reader),
+                deferrable=_switch("deferrable", deferrable, reader),
+                cancel_on_kill=_switch("cancel_on_kill", cancel_on_kill, reader),
+                reattach=_switch("reattach", reattach, reader),
+                submit_timeout=_seconds("submit_timeout", submit_timeout, reader),
+                **kwargs,
+            )
         self.image = image
         self.command = command
         self.args = args
@@ -156,17 +182,58 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         self.boot_disk_type = boot_disk_type
         self.boot_disk_size_gb = boot_disk_size_gb
         self.maximum_run_time = maximum_run_time
+        # As dicts: Airflow renders those and shows them.
+        self.worker_pools = plain(worker_pools)
+        self.scheduling = plain(scheduling)
         self.network = network
         self.reserved_ip_ranges = reserved_ip_ranges
+        self.psc_interface_config = plain(psc_interface_config)
         self.service_account = service_account
         self.base_output_directory = base_output_directory
         self.display_name = display_name
-        self._check_what_is_known()
+        self.persistent_resource_id = persistent_resource_id
+        self.tracking = plain(tracking)
+        self.access = plain(access)
+        self.kms_key_name = kms_key_name
+        self.protected_artifact_location_id = protected_artifact_location_id
+        self.models = models
+        self.job_spec = job_spec
+        with refused(self, kwargs):
+            self._check_what_is_known(reader)
+
+    @classmethod
+    def partial(cls, *, task_id: str, **kwargs: Any) -> Any:
+        """Return the operator with some arguments, to be mapped over others; those given here are checked.
+
+        Raises:
+            InvalidJobError: arguments are wrong.
+            TypeError: there is no argument of a name.
+        """
+        kwargs.update({name: plain(kwargs[name]) for name in kwargs.keys() & _DESCRIBING})
+        reader = Reader(openness(kwargs.get("dag") or compat.current_dag()))
+        for name, check in _WAITING.items():
+            check(name, kwargs.get(name), reader)
+        waiting.impersonation_chain(kwargs.get("impersonation_chain"), "impersonation_chain", reader)
+        read_arguments(kwargs, reader)
+        reader.raise_findings(task_id)
+        with refused(cls, {**kwargs, "task_id": task_id}):
+            return super().partial(task_id=task_id, **kwargs)
+
+    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+        """Render a template; text that is none stays as it is, also where the DAG renders native types."""
+        if isinstance(content, str) and not self._is_open(content) and not self.template_ext:
+            return content
+        return super().render_template(content, *args, **kwargs)
 
     def training_job(self, context: Context, this: TaskTry) -> TrainingJob:
-        """Return the job that the rendered arguments and the connection describe."""
-        account = self.hook.resolve_service_account(self.service_account)
-        return self._training_job(self.hook, this, compat.airflow_variables(context), account)
+        """Return the job that the rendered arguments and the connection describe.
+
+        Raises:
+            InvalidJobError: arguments, or fields of the connection, are wrong; it tells all that is.
+        """
+        reader = Reader()
+        self._make_plain(reader)
+        return self._training_job(self.hook, reader, compat.airflow_variables(context), this)
 
     def preview(self, context: Context | None = None) -> str:
         """Return the create request as JSON text, without any call to Google.
@@ -185,81 +252,106 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         from airflow_vertex_training.hooks import VertexTrainingHook
         from airflow_vertex_training.vertex.api import protos
 
+        reader = Reader()
         hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
-        account = self.service_account or hook.connection_default("service_account") or _ACCOUNT_NOT_KNOWN
         this = task_try(context) if context else None
         variables = compat.airflow_variables(context) if context else {}
-        message = protos.with_fingerprint(
-            protos.to_custom_job(self._training_job(hook, this, variables, account))
-        )
-        for variable in message.job_spec.worker_pool_specs[0].container_spec.env:
-            variable.value = compat.masked(variable.value, variable.name)
-        if account == _ACCOUNT_NOT_KNOWN:
+        job = self._training_job(hook, reader, variables, this, account=_ACCOUNT_NOT_KNOWN)
+        message = protos.with_fingerprint(protos.to_custom_job(job))
+        for pool in message.job_spec.worker_pool_specs:
+            for variable in (*pool.container_spec.env, *pool.python_package_spec.env):
+                variable.value = compat.masked(variable.value, variable.name)
+        if message.job_spec.service_account == _ACCOUNT_NOT_KNOWN:
             message.job_spec.service_account = ""
         project = self.project_id or hook.connection_default("project") or "PROJECT"
         return protos.to_json(f"projects/{project}/locations/{hook.resolve_region(self.region)}", message)
 
-    def _check_what_is_known(self) -> None:
+    @property
+    def _is_open(self) -> Callable[[Any], bool]:
+        return openness(self._dag)
+
+    def _said(self, reader: Reader) -> Layer:
+        """Return what the operator's own arguments say."""
+        return read_arguments({name: getattr(self, name) for name in table.ARGUMENTS}, reader)
+
+    def _check_what_is_known(self, reader: Reader) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
-        known = {name: getattr(self, name) for name in self.template_fields}
-        known = {name: value for name, value in known.items() if not _is_open(value)}
-        for name in known.keys() & _NUMBERS.keys():
-            known[name] = _NUMBERS[name](name, known[name])
-        check_fields(known)
-        if known.get("labels"):
-            labels.user_labels(known["labels"])
-        if known.keys() >= {"accelerator_type", "accelerator_count"}:
-            check_accelerators(known["accelerator_type"], known["accelerator_count"])
+        reader.is_open = self._is_open
+        self._make_plain(reader)
+        # What the connection may say is not known yet.
+        later = pending(table.CONNECTION, "connection")
+        complete([self._said(reader), later], reader, _ALWAYS_IN_ENV)
+        self._warn(reader)
+        reader.raise_findings(self.task_id)
+
+    def _make_plain(self, reader: Reader) -> None:
+        """Make what a deferral stores such that it can be, also where a subclass or a template set it."""
+        for name, check in _WAITING.items():
+            setattr(self, name, check(name, getattr(self, name), reader))
+        self.gcp_conn_id = waiting.connection_id(
+            self.gcp_conn_id, settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
+        )
+        self.impersonation_chain = waiting.impersonation_chain(
+            self.impersonation_chain, "impersonation_chain", reader
+        )
 
     def _training_job(
         self,
         hook: VertexTrainingHook,
-        this: TaskTry | None,
+        reader: Reader,
         variables: Mapping[str, str],
-        service_account: str,
+        this: TaskTry | None,
+        account: str | None = None,
     ) -> TrainingJob:
-        own_labels = {**hook.connection_labels(), **labels.user_labels(self.labels or {})}
-        check_fields({"env": self.env})
+        layers = [self._said(reader), hook.layer(reader)]
+        if not any("service_account" in layer.job for layer in layers):
+            own = account or hook.resolve_service_account()
+            layers.append(Layer({"service_account": Said(own, "service_account")}))
+        whole = complete(layers, reader, variables.keys())
+        self._warn(reader)
+        reader.raise_findings(self.task_id)
+        said = whole.job.get("display_name")
+        base = said.value if said and said.value else f"{self.dag_id}-{self.task_id}"
         unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
-        base = self.display_name or f"{self.dag_id}-{self.task_id}"
-        return TrainingJob(
-            image=self.image,
-            display_name=labels.display_name(base, unique),
-            service_account=service_account,
-            command=self.command,
-            args=self.args,
-            env={**variables, **(self.env or {})},
-            labels=own_labels if this is None else identity.all_labels(this, own_labels),
-            machine_type=self.machine_type,
-            accelerator_type=self.accelerator_type or None,
-            accelerator_count=whole_number("accelerator_count", self.accelerator_count),
-            boot_disk_type=self.boot_disk_type,
-            boot_disk_size_gb=whole_number("boot_disk_size_gb", self.boot_disk_size_gb) or 0,
-            maximum_run_time=duration("maximum_run_time", self.maximum_run_time),
-            network=self.network or hook.connection_default("network"),
-            reserved_ip_ranges=self.reserved_ip_ranges,
-            base_output_directory=self.base_output_directory
-            or hook.connection_default("base_output_directory"),
+        return build(
+            with_airflows_own(
+                whole,
+                env=variables,
+                labels={} if this is None else this.labels(),
+                display_name=names.display_name(base, unique),
+            )
         )
 
-
-_ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"
-
-
-def _is_open(value: object) -> bool:
-    """Whether a value is known only when the task runs: a template, or another task's result."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(_is_open(each) for pair in value.items() for each in pair)
-    if isinstance(value, (list, tuple)):
-        return any(_is_open(each) for each in value)
-    return hasattr(value, "iter_references") or hasattr(value, "resolve")
+    def _warn(self, reader: Reader) -> None:
+        for finding in reader.warnings:
+            _warn_once(self.task_id, str(finding))
 
 
-# Arguments that a template makes text of.
-_NUMBERS: Mapping[str, Callable[[str, object], object]] = {
-    "accelerator_count": whole_number,
-    "boot_disk_size_gb": whole_number,
-    "maximum_run_time": duration,
+@cache
+def _warn_once(task_id: str, text: str) -> None:
+    """Say it once in a process: a task's process parses its DAG, too."""
+    logger.warning("%s (task %r)", text, task_id)
+
+
+def _seconds(name: str, value: Any, reader: Reader) -> float:
+    return waiting.seconds(value, _DEFAULT_SECONDS[name], name, reader)
+
+
+def _switch(name: str, value: Any, reader: Reader) -> bool:
+    return waiting.switch(value, default=True, where=name, reader=reader)
+
+
+_DEFAULT_SECONDS = {
+    "poll_interval": settings.DEFAULT_POLL_INTERVAL,
+    "submit_timeout": settings.DEFAULT_SUBMIT_TIMEOUT,
 }
+_WAITING: Mapping[str, Callable[[str, Any, Reader], Any]] = {
+    **dict.fromkeys(_DEFAULT_SECONDS, _seconds),
+    **dict.fromkeys(("deferrable", "cancel_on_kill", "reattach"), _switch),
+}
+# What Airflow tells every task's processes; the others depend on DAG and run.
+_ALWAYS_IN_ENV = tuple(
+    f"AIRFLOW_CTX_{name}" for name in ("DAG_OWNER", "DAG_ID", "TASK_ID", "TRY_NUMBER", "DAG_RUN_ID")
+)
+_DESCRIBING = frozenset(table.ARGUMENTS)
+_ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"

@@ -107,7 +107,7 @@ class VertexJobOperator(BaseOperator):
 
         Args:
             context: of the running task.
-            this: the try that asks, whose labels the job has to carry: ``labels.all_labels``.
+            this: the try that asks, whose labels the job has to carry: ``this.labels()``.
 
         Raises:
             InvalidJobError: an argument is wrong.
@@ -273,13 +273,7 @@ class VertexJobOperator(BaseOperator):
         job = self.training_job(context, this)
         with self.jobs() as jobs:
             jobs.sleep = self._sleep
-            self.log.info(
-                "Submitting to %s (project %s): %s, %s",
-                jobs.region,
-                jobs.project,
-                job.machine_in_words(),
-                job.image,
-            )
+            self.log.info("Submitting to %s (project %s): %s", jobs.region, jobs.project, job.in_words())
             return self._submitter(context, jobs).submit(job, this)
 
     def jobs(self) -> Jobs:

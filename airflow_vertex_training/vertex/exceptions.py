@@ -18,9 +18,29 @@ Errors of other libraries are mapped at the boundary and kept as ``__cause__``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class VertexTrainingError(Exception):
     """Base of all errors of this package."""
+
+
+class Finding(NamedTuple):
+    """Something that is wrong with a job's description.
+
+    Args:
+        field: the argument at fault, as the user wrote it, such as ``labels['team']``.
+        problem: what is wrong with it and what would be right.
+    """
+
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 class InvalidJobError(VertexTrainingError, ValueError):
@@ -29,12 +49,20 @@ class InvalidJobError(VertexTrainingError, ValueError):
     Args:
         field: the argument at fault, as the user wrote it, such as ``labels['team']``.
         problem: what is wrong with it and what would be right.
+        others: what else is wrong, default nothing.
+        task_id: the task whose job it is, default not said.
     """
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+    def __init__(self, field: str, problem: str, others: Sequence[Finding] = (), task_id: str = "") -> None:
+        super().__init__(field, problem, tuple(others), task_id)
         self.field = field
         self.problem = problem
+        self.findings = (Finding(field, problem), *others)
+        self.task_id = task_id
+
+    def __str__(self) -> str:
+        task = f" (task {self.task_id!r})" if self.task_id else ""
+        return "\n".join(map(str, self.findings)) + task
 
 
 class JobEndedError(VertexTrainingError):

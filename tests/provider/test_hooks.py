@@ -18,6 +18,7 @@ from airflow_vertex_training import hooks
 from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError
+from airflow_vertex_training.vertex.spec.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,7 @@ def test_region(connect):
     hook = connect(region="europe-west4", is_anonymous=True)
     assert hook.resolve_region(REGION) == REGION
     assert hook.resolve_region() == "europe-west4"
-    with pytest.raises(InvalidJobError, match=r"^region: 'europe' is no region"):
+    with pytest.raises(InvalidJobError, match=r"^connection 'mine': region: 'europe' is no region"):
         connect(region="europe", is_anonymous=True).resolve_region()
 
 
@@ -155,24 +156,70 @@ def test_service_account_on_compute_engine(connect, monkeypatch):
 @pytest.mark.parametrize("value", ['{"Cost.Center": "R/D"}', {"Cost.Center": "R/D"}], ids=["text", "object"])
 def test_connection_labels_are_made_legal(connect, value):
     """Labels of a connection, typed into the form or given as JSON, obey the same rules as an operator's."""
-    assert connect(labels=value).connection_labels() == {"cost-center": "r_d"}
+    assert connect(labels=value).layer(Reader()).job["labels"].value == {"cost-center": "r_d"}
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("field", "value", "message"),
     [
-        ("team=vision", 'connection \'mine\': labels: is no JSON object, such as {"team": "vision"}: '),
-        ("[1]", "connection 'mine': labels: must be a JSON object"),
-        ('{"team": "🚀"}', "connection 'mine': labels['team']: the value '🚀' holds '🚀'"),
-        ('{"airflow_try": "1"}', "connection 'mine': labels['airflow_try']: keys that start with 'airflow_'"),
+        ("labels", "team=vision", 'is no JSON object, such as {"team": "vision"}: '),
+        ("labels", "{team: vision}", 'is no JSON object, such as {"team": "vision"}: '),
+        ("labels", "[1]", 'must be a dict such as {"team": "vision"}, got list [1]'),
+        (
+            "base_output_directory",
+            "my-bucket/out",
+            "'my-bucket/out' is no folder in Cloud Storage; write gs://my",
+        ),
+        (
+            "service_account",
+            "bob",
+            "'bob' is no e-mail address of a service account: write one such as NAME@",
+        ),
+        (
+            "network",
+            "default",
+            "'default' is not of the right form: write projects/NUMBER/global/networks/NAME",
+        ),
+        ("region", "us-central1-a", "'us-central1-a' is a zone; write 'us-central1'"),
     ],
-    ids=["no-json", "list", "emoji", "ours"],
 )
-def test_bad_connection_labels(connect, value, message):
-    """The message says that it is the connection's field that is wrong."""
-    with pytest.raises(InvalidJobError) as raised:
-        connect(labels=value).connection_labels()
-    assert str(raised.value).startswith(message)
+def test_bad_fields_of_a_connection(connect, field, value, message):
+    """A connection's fields obey the rules of the arguments; the message names connection and field."""
+    reader = Reader()
+    connect(**{field: value}).layer(reader)
+    (finding,) = reader.findings
+    assert str(finding).startswith(f"connection 'mine': {field}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("team", "🚀", "the value '🚀' holds '🚀'"),
+        ("airflow_try", "1", "keys that start with 'airflow_'"),
+    ],
+)
+def test_bad_label_of_a_connection(connect, key, value, message):
+    """A label that has no legal form is named by its key."""
+    reader = Reader()
+    connect(labels=json.dumps({key: value})).layer(reader)
+    (finding,) = reader.findings
+    assert str(finding).startswith(f"connection 'mine': labels[{key!r}]: {message}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a@x.iam, b@x.iam", '["a@x.iam", "b@x.iam"]', ["a@x.iam", "b@x.iam"]],
+    ids=["commas", "json", "list"],
+)
+def test_impersonation_chain_of_a_connection(connect, value):
+    """A chain may be written with commas or as JSON."""
+    assert connect(impersonation_chain=value).impersonation_chain == ["a@x.iam", "b@x.iam"]
+
+
+def test_bad_impersonation_chain_of_a_connection(connect):
+    """An account that is none is told with the connection's name, before any call."""
+    with pytest.raises(InvalidJobError, match=r"^connection 'mine': impersonation_chain: 'bob' is no e-mail"):
+        connect(impersonation_chain="bob")
 
 
 def test_bad_api_endpoint(connect):

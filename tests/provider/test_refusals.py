@@ -21,18 +21,22 @@ from tests.provider.training_tasks import (
     ("changes", "message"),
     [
         ({"image": "{{ params.image }}"}, "image: 'quay' does not name its registry"),
-        ({"env": {"A": "{{ 1 }}", "B": 2}}, "env['B']: must be a string, got int"),
+        ({"service_account": "{{ 'bob' }}"}, "service_account: 'bob' is no e-mail address"),
         ({"labels": {"team": "{{ '🚀' }}"}}, "labels['team']: the value '🚀' holds"),
         (
             {"accelerator_type": "NVIDIA_L4", "accelerator_count": "{{ 'two' }}"},
-            "accelerator_count: must be a whole number, got 'two'",
+            "accelerator_count: must be a whole number, got str 'two'",
         ),
         (
-            {"accelerator_type": "{{ 'NVIDIA_L5' }}", "accelerator_count": 1},
-            "accelerator_type: 'NVIDIA_L5' is not known; one of ",
+            {
+                "machine_type": "g9-standard-4",
+                "accelerator_type": "{{ 'NVIDIA_L5' }}",
+                "accelerator_count": 1,
+            },
+            "accelerator_type: 'NVIDIA_L5' is not known to google-cloud-aiplatform ",
         ),
     ],
-    ids=["image", "env", "label", "count", "accelerator"],
+    ids=["image", "account", "label", "count", "accelerator"],
 )
 def test_bad_rendered_input_ends_the_retries(on_emulator, project, supervisor, changes, message):
     """What a template makes is checked when the task runs, and no retry is wasted on it."""
@@ -116,8 +120,8 @@ def test_capacity_quota_leaves_the_retries(on_emulator, project, supervisor):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"boot_disk_size_gb": "much"}, "boot_disk_size_gb: must be a whole number, got 'much'"),
-        ({"maximum_run_time": "P1D"}, "maximum_run_time: must be a timedelta or seconds, got 'P1D'"),
+        ({"boot_disk_size_gb": "much"}, "boot_disk_size_gb: must be a whole number, got str 'much'"),
+        ({"maximum_run_time": "P1D"}, "maximum_run_time: must be a timedelta or seconds, got str 'P1D'"),
         ({"poll_interval": 0}, "poll_interval: must be more than 0 seconds, got 0"),
         ({"submit_timeout": -1.0}, "submit_timeout: must be more than 0 seconds, got -1.0"),
     ],
@@ -127,4 +131,4 @@ def test_numbers_are_checked_at_parse_time(changes, message):
     """A number that is none, or can't be, is told when the DAG is parsed."""
     with pytest.raises(InvalidJobError) as raised:
         make(**changes)
-    assert str(raised.value) == message
+    assert str(raised.value) == f"{message} (task 'train')"

@@ -12,14 +12,16 @@ from google.auth.credentials import AnonymousCredentials
 
 from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.api.calls import Jobs
-from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.naming.identity import TaskTry
-from airflow_vertex_training.vertex.spec.job import TrainingJob
+from airflow_vertex_training.vertex.spec.arguments import read_arguments
+from airflow_vertex_training.vertex.spec.reader import Reader
+from airflow_vertex_training.vertex.spec.resolve import build, complete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
 
 REGION = "us-central1"
 RUN_START = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
@@ -43,16 +45,24 @@ def a_try(**changes: Any) -> TaskTry:
     return dataclasses.replace(first, **changes)
 
 
+def job_of(**arguments: Any) -> TrainingJob:
+    """Return the job that an operator's arguments describe."""
+    reader = Reader()
+    layer = complete([read_arguments(arguments, reader)], reader)
+    reader.raise_findings()
+    return build(layer)
+
+
 def a_job(this: TaskTry, *command: str, **changes: Any) -> TrainingJob:
     """Return the job that a try asks for, changed as asked for; without a command it runs for long."""
-    job = TrainingJob(
-        image="us-docker.pkg.dev/acme/trainers/digits:1.4",
-        display_name="digits",
-        service_account="trainer@acme.iam.gserviceaccount.com",
-        command=command or ("python", "-c", "import time; time.sleep(600)"),
-        labels=identity.all_labels(this, {}),
-    )
-    return dataclasses.replace(job, **changes)
+    arguments: dict[str, Any] = {
+        "image": "us-docker.pkg.dev/acme/trainers/digits:1.4",
+        "display_name": "digits",
+        "service_account": "trainer@acme.iam.gserviceaccount.com",
+        "command": command or ("python", "-c", "import time; time.sleep(600)"),
+    }
+    job = job_of(**{**arguments, **changes})
+    return dataclasses.replace(job, labels={**(job.labels or {}), **this.labels()})
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import timezone
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from google.cloud import aiplatform_v1
@@ -13,6 +14,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.naming import identity
+from airflow_vertex_training.vertex.spec import message
+from airflow_vertex_training.vertex.spec.reader import Reader
+from airflow_vertex_training.vertex.spec.resolve import build
+from airflow_vertex_training.vertex.spec.words import nearest
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 if TYPE_CHECKING:
@@ -42,20 +47,36 @@ SNAPSHOT_FIELDS = (
 
 
 def to_custom_job(job: TrainingJob) -> aiplatform_v1.CustomJob:
-    """Return the message that ``CreateCustomJob`` takes."""
-    # proto-plus takes a datetime.timedelta for a Duration.
-    return aiplatform_v1.CustomJob(
-        display_name=job.display_name,
-        labels=dict(job.labels),
-        job_spec=aiplatform_v1.CustomJobSpec(
-            worker_pool_specs=[_worker_pool(job)],
-            scheduling=aiplatform_v1.Scheduling(timeout=job.maximum_run_time),
-            service_account=job.service_account,
-            network=job.network or "",
-            reserved_ip_ranges=list(job.reserved_ip_ranges or ()),
-            base_output_directory=_directory(job.base_output_directory),
-        ),
-    )
+    """Return the message that ``CreateCustomJob`` takes.
+
+    Raises:
+        InvalidJobError: the installed client library knows no such field or accelerator.
+    """
+    data = message.write(job)
+    _check_accelerators(job)
+    custom_job = aiplatform_v1.CustomJob()
+    try:
+        json_format.ParseDict(data, aiplatform_v1.CustomJob.pb(custom_job))
+    except json_format.ParseError as error:
+        place = next(iter(job.other_fields), "job_spec")
+        raise InvalidJobError(
+            place,
+            f"google-cloud-aiplatform {_client_version()}, which is installed, does not take it: {error}",
+        ) from error
+    return custom_job
+
+
+def from_custom_job(custom_job: Any) -> TrainingJob:
+    """Return a job of what its message asks for. What Vertex answers besides is left out.
+
+    Raises:
+        InvalidJobError: it says what no job of ours can be.
+    """
+    data = json_format.MessageToDict(aiplatform_v1.CustomJob.pb(custom_job), preserving_proto_field_name=True)
+    reader = Reader()
+    layer = message.read({key: data[key] for key in data if key not in message.OUTPUT_ONLY}, "job", reader)
+    reader.raise_findings()
+    return build(layer)
 
 
 def with_fingerprint(custom_job: aiplatform_v1.CustomJob) -> aiplatform_v1.CustomJob:
@@ -166,40 +187,27 @@ def state_name(value: int) -> str:
     return _STATE_NAMES.get(value, "JOB_STATE_UNSPECIFIED")
 
 
-def _worker_pool(job: TrainingJob) -> aiplatform_v1.WorkerPoolSpec:
-    machine = aiplatform_v1.MachineSpec(machine_type=job.machine_type)
-    if job.accelerator_type and job.accelerator_count:
-        machine.accelerator_type = _accelerator(job.accelerator_type)
-        machine.accelerator_count = job.accelerator_count
-    return aiplatform_v1.WorkerPoolSpec(
-        machine_spec=machine,
-        replica_count=1,
-        disk_spec=aiplatform_v1.DiskSpec(
-            boot_disk_type=job.boot_disk_type, boot_disk_size_gb=job.boot_disk_size_gb
-        ),
-        container_spec=aiplatform_v1.ContainerSpec(
-            image_uri=job.image,
-            command=list(job.command or ()),
-            args=list(job.args or ()),
-            env=[aiplatform_v1.EnvVar(name=name, value=value) for name, value in job.env.items()],
-        ),
-    )
+def _check_accelerators(job: TrainingJob) -> None:
+    known = {each.name for each in _values(aiplatform_v1.AcceleratorType) if each.value}
+    for index, pool in enumerate(job.worker_pools):
+        name = pool.machine and pool.machine.accelerator_type
+        if name and name not in known:
+            alone = len(job.worker_pools) == 1
+            right = nearest(name, known)
+            raise InvalidJobError(
+                "accelerator_type" if alone else f"worker_pools[{index}].machine.accelerator_type",
+                f"{name!r} is not known to google-cloud-aiplatform {_client_version()}, which is installed"
+                f"{f'; did you mean {right!r}?' if right else ''} It knows {', '.join(sorted(known))}",
+            )
 
 
-def _accelerator(name: str) -> Any:
-    known = {each.name: each for each in _values(aiplatform_v1.AcceleratorType) if each.value}
-    if name not in known:
-        raise InvalidJobError("accelerator_type", f"{name!r} is not known; one of {', '.join(known)}")
-    return known[name]
+def _client_version() -> str:
+    return metadata.version("google-cloud-aiplatform")
 
 
 def _values(enum: Any) -> list[Any]:
     # The client library's enums are typed as plain classes.
     return list(enum)
-
-
-def _directory(uri: str | None) -> aiplatform_v1.GcsDestination | None:
-    return aiplatform_v1.GcsDestination(output_uri_prefix=uri) if uri else None
 
 
 _STATE_NAMES: dict[int, str] = {each.value: each.name for each in _values(aiplatform_v1.JobState)}

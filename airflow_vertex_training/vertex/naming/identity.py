@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-from airflow_vertex_training.vertex.naming.labels import MAX_LABELS, _hash, legal
+from airflow_vertex_training.vertex.naming.labels import _hash, legal
 
 DEPLOYMENT = "airflow_deployment"
 
@@ -136,27 +135,3 @@ class TaskTry:
         if not self.cancel_on_kill:
             labels[CANCEL_ON_KILL] = "off"
         return labels
-
-
-def check_number_of_labels(labels: Mapping[str, str]) -> None:
-    """Check that a user's labels leave room for Airflow's own.
-
-    Raises:
-        InvalidJobError: together they are more than Google Cloud takes.
-    """
-    if len(labels) + len(OWN_LABELS) > MAX_LABELS:
-        raise InvalidJobError(
-            "labels",
-            f"{len(labels)} given, {len(OWN_LABELS)} more are Airflow's own, and Vertex AI takes "
-            f"{MAX_LABELS}: leave out {len(labels) + len(OWN_LABELS) - MAX_LABELS}",
-        )
-
-
-def all_labels(task_try: TaskTry, labels: Mapping[str, str]) -> dict[str, str]:
-    """Return Airflow's own labels and the user's (legal ones) on top.
-
-    Raises:
-        InvalidJobError: together they are more than Google Cloud takes.
-    """
-    check_number_of_labels(labels)
-    return {**task_try.labels(), **labels}

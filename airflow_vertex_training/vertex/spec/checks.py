@@ -1,202 +1,279 @@
-"""What each argument may be."""
+"""What each value may be: a check makes it plain, or tells what is wrong and what would be right.
+
+A check takes a value, its name in messages and the reader that keeps what is wrong. What a template with
+native types makes of text (numbers, lists, dicts) becomes text again.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.spec.objects import read_item
+from airflow_vertex_training.vertex.spec.reader import Open, Reader
+from airflow_vertex_training.vertex.spec.words import kind, nearest, shown
 
-MAX_ENV_VARIABLES = 100
+if TYPE_CHECKING:
+    from airflow_vertex_training.vertex.spec.rows import Check
+
+# What text may have been before a template with native types.
+_SCALARS = (bool, int, float, date, time, timedelta, os.PathLike)
 
 
-def check_fields(values: Mapping[str, Any]) -> None:
-    """Check each given field on its own; fields that are ``None`` or not given are left alone.
+def text(value: Any, where: str, reader: Reader) -> Any:
+    """Take one line of text without spaces around it; what is empty is none."""
+    if isinstance(value, Enum):
+        value = value.value
+    if not isinstance(value, str):
+        if not isinstance(value, _SCALARS):
+            return reader.wrong(where, f"must be a string, got {kind(value)}")
+        value = str(value)
+    value = value.strip()
+    if not value.isprintable():
+        return reader.wrong(where, f"must be one line of text, got {shown(value)}")
+    return value or None
+
+
+def named(pattern: str, form: str) -> Check:
+    """Return a check for text of a form.
 
     Args:
-        values: field name of ``TrainingJob`` (or ``region``) to value.
-
-    Raises:
-        InvalidJobError: on the first field that is wrong.
+        pattern: a regular expression.
+        form: the form in words, which follow ``write``.
     """
-    for name, value in values.items():
-        if value is not None and name in _CHECKS:
-            _CHECKS[name](name, value)
+    compiled = re.compile(pattern)
+
+    def check(value: Any, where: str, reader: Reader) -> Any:
+        name = text(value, where, reader)
+        if isinstance(name, str) and not compiled.fullmatch(name):
+            return reader.wrong(where, f"{shown(name)} is not of the right form: write {form}")
+        return name
+
+    return check
 
 
-def check_accelerators(accelerator_type: str | None, accelerator_count: int | None) -> None:
-    """Raise InvalidJobError where one of the two is given without the other."""
-    if accelerator_type and not accelerator_count:
-        raise InvalidJobError(
-            "accelerator_count", f"must be at least 1 with accelerator_type {accelerator_type!r}"
-        )
-    if accelerator_count and not accelerator_type:
-        raise InvalidJobError(
-            "accelerator_type", f"is missing, such as 'NVIDIA_L4', with {accelerator_count=}"
-        )
+def one_of(known: Mapping[str, int], example: str, *, strict: bool = True) -> Check:
+    """Return a check for a name of an enum of the API; its number or its zeroth name (none) will do.
 
-
-def whole_number(name: str, value: object) -> int | None:
-    """Return a number that a template may have made text of; ``None`` where there is none.
-
-    Raises:
-        InvalidJobError: it is no whole number.
+    Args:
+        known: names to numbers.
+        example: what to write.
+        strict: whether a name that is not known is wrong; else it is a warning.
     """
-    if value is None or value == "":
+    names = {number: name for name, number in known.items()}
+
+    def check(value: Any, where: str, reader: Reader) -> Any:
+        if isinstance(value, Enum):
+            value = value.name
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = names.get(value, value)
+        name = text(value, where, reader)
+        if not isinstance(name, str) or known.get(name) == 0:
+            return None if isinstance(name, str) else name
+        if name in known:
+            return name
+        right = nearest(name, [each for each, number in known.items() if number])
+        problem = f"{shown(name)} is not known{f', did you mean {right!r}?' if right else ''}"
+        if not strict:
+            reader.warn(where, f"{problem} It is checked when the task runs" if right else f"{problem} here")
+            return name
+        return reader.wrong(where, f"{problem} Write {example}" if right else f"{problem}: write {example}")
+
+    return check
+
+
+def texts(value: Any, where: str, reader: Reader) -> Any:
+    """Take a list of texts, as they are written."""
+    if isinstance(value, str) and not value.strip():
         return None
-    try:
-        return int(str(value))
-    except ValueError:
-        raise InvalidJobError(name, f"must be a whole number, got {value!r}") from None
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+        return reader.wrong(where, f"must be a list of strings, got {kind(value)}")
+    return tuple(written(item, f"{where}[{index}]", reader) for index, item in enumerate(value)) or None
 
 
-def duration(name: str, value: object) -> timedelta:
-    """Return a timedelta, or the seconds that a template may have made text of, as a timedelta.
+def written(value: Any, where: str, reader: Reader) -> Any:
+    """Take text as it is written, spaces and all; lists and dicts become JSON."""
+    if reader.is_open(value):
+        return Open(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list, tuple)):
+        try:
+            return json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):
+            return reader.wrong(where, f"must be a string, got {type(value).__name__} that is no JSON")
+    if isinstance(value, _SCALARS):
+        return str(value)
+    # The value may be a secret: only its type is told.
+    return reader.wrong(where, f"must be a string, got {type(value).__name__}; use str(...)")
 
-    Raises:
-        InvalidJobError: it is neither.
+
+def list_of(check: Check, at_most: int) -> Check:
+    """Return a check for a list whose items are of a form."""
+
+    def check_all(value: Any, where: str, reader: Reader) -> Any:
+        items = texts(value, where, reader)
+        if not isinstance(items, tuple):
+            return items
+        if len(items) > at_most:
+            return reader.wrong(where, f"has {len(items)} items: {at_most} at most")
+        return tuple(
+            item if isinstance(item, Open) else check(item, f"{where}[{index}]", reader) or Open()
+            for index, item in enumerate(items)
+        )
+
+    return check_all
+
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def env(value: Any, where: str, reader: Reader) -> Any:
+    """Take environment variables: a dict, or the API's list of names and values.
+
+    Names are C identifiers: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/EnvVar
     """
+    if isinstance(value, (list, tuple)) and all(
+        isinstance(item, Mapping) and set(item) <= {"name", "value"} and "name" in item for item in value
+    ):
+        value = {item["name"]: item.get("value", "") for item in value}
+    if isinstance(value, str) and not value.strip():
+        return {}
+    if not isinstance(value, Mapping):
+        return reader.wrong(where, f"must be a dict of strings, got {type(value).__name__}")
+    plain = {}
+    for name, item in value.items():
+        at = f"{where}[{name!r}]"
+        if not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
+            reader.wrong(
+                at, "is no name for an environment variable: use letters, digits and _, and no digit first"
+            )
+        else:
+            plain[name] = written(item, at, reader)
+    return plain
+
+
+def command(value: Any, where: str, reader: Reader) -> Any:
+    """Take a command as a list of texts."""
+    words = texts(value, where, reader)
+    if isinstance(value, str) and isinstance(words, Open):
+        reader.findings.pop()
+        right = json.dumps(value.split())
+        return reader.wrong(where, f"must be a list of strings, got {kind(value)}: write {right}")
+    return words
+
+
+def count(least: int, most: int, unit: str = "") -> Check:
+    """Return a check for a whole number within limits; 0 and empty text are none."""
+
+    def check(value: Any, where: str, reader: Reader) -> Any:
+        if isinstance(value, str) and not value.strip():
+            return None
+        number = _number(value)
+        if number is None or number != number // 1:
+            return reader.wrong(where, f"must be a whole number, got {kind(value)}")
+        if number and not least <= number <= most:
+            limits = f"at least {least:,}" if number < least else f"at most {most:,}"
+            return reader.wrong(where, f"must be {limits}{unit}, got {shown(value)}")
+        return int(number) or None
+
+    return check
+
+
+def flag(value: Any, where: str, reader: Reader) -> Any:
+    """Take true or false, also as text."""
+    if isinstance(value, (bool, int)) and value in (0, 1):
+        return bool(value)
+    known = {"true": True, "false": False, "": None, "1": True, "0": False}
+    if isinstance(value, str) and value.strip().lower() in known:
+        return known[value.strip().lower()]
+    return reader.wrong(where, f"must be True or False, got {kind(value)}")
+
+
+def duration(value: Any, where: str, reader: Reader) -> Any:
+    """Take a timedelta, seconds, the API's ``"3600s"`` or its ``{"seconds": 3600}``; empty is none."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    plain = as_duration(value)
+    if plain is None:
+        return reader.wrong(where, f"must be a timedelta or seconds, got {kind(value)}")
+    if plain < timedelta(0):
+        return reader.wrong(where, f"must not be less than 0, got {shown(value)}")
+    return plain
+
+
+def as_duration(value: Any) -> timedelta | None:
+    """Return what says a duration as one; ``None`` where it says none."""
+    seconds = _seconds(value)
+    try:
+        return None if seconds is None else timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def run_time(value: Any, where: str, reader: Reader) -> Any:
+    """Take a duration of a second or more; 0 is none."""
+    plain = duration(value, where, reader)
+    if isinstance(plain, timedelta):
+        if not plain:
+            return None
+        if plain < timedelta(seconds=1):
+            return reader.wrong(where, f"must be at least a second, got {shown(value)}")
+        if plain > timedelta(days=MOST_DAYS):
+            return reader.wrong(where, f"must be at most {MOST_DAYS} days, got {shown(value)}")
+    return plain
+
+
+# Longer than any job, and within what the API's Duration can say.
+MOST_DAYS = 3650
+
+
+def _seconds(value: Any) -> float | None:
     if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        value = value.strip().removesuffix("s")
+    if isinstance(value, Mapping) and value and set(value) <= {"seconds", "nanos"}:
+        whole, nanos = _number(value.get("seconds", 0)), _number(value.get("nanos", 0))
+        return None if whole is None or nanos is None else whole + nanos / 1e9
+    if hasattr(value, "seconds") and hasattr(value, "nanos"):
+        return _seconds({"seconds": value.seconds, "nanos": value.nanos})
+    return _number(value)
+
+
+def _number(value: Any) -> float | int | None:
+    """Return a finite number, which may be given as text; ``None`` where it is none."""
+    if isinstance(value, (bool, bytes, bytearray)):
+        return None
+    if isinstance(value, int):
         return value
     try:
-        return timedelta(seconds=float(str(value)))
-    except (ValueError, OverflowError):
-        raise InvalidJobError(name, f"must be a timedelta or seconds, got {value!r}") from None
+        # Fraction, Decimal and NumPy's numbers know how to become a float.
+        number = float(value)
+    except Exception:  # noqa: BLE001 - an object of any type may be given, and its __float__ may raise anything
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
 
 
-# A location as in https://cloud.google.com/vertex-ai/docs/general/locations
-_REGION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+")
+def items(kind_of_items: type[Any]) -> Check:
+    """Return a check for a list of objects of a class, or of dicts with its fields."""
 
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-
-_NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
-
-# Where Vertex AI pulls images from:
-# https://cloud.google.com/vertex-ai/docs/training/containers-overview
-_REGISTRY = re.compile(r"(.+\.pkg\.dev|(.+\.)?gcr\.io|docker\.io)")
-
-
-def _check_region(name: str, value: object) -> None:
-    text = _text(name, value)
-    if _REGION.fullmatch(text):
-        return
-    zone = re.fullmatch(rf"({_REGION.pattern})-[a-z]", text)
-    right = repr(zone[1]) if zone else "a region such as 'us-central1'"
-    raise InvalidJobError(name, f"{text!r} is {'a zone' if zone else 'no region'}; write {right}")
-
-
-def _check_image(name: str, value: object) -> None:
-    image = _text(name, value)
-    registry, slash, rest = image.partition("/")
-    if not (slash and rest) or not ("." in registry or ":" in registry or registry == "localhost"):
-        official = image if slash else f"library/{image}"
-        raise InvalidJobError(
-            name, f"{image!r} does not name its registry; write it out, such as 'docker.io/{official}'"
+    def check(value: Any, where: str, reader: Reader) -> Any:
+        if isinstance(value, str) and not value.strip():
+            return None
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+            return reader.wrong(where, f"must be a list of {kind_of_items.__name__}, got {kind(value)}")
+        found = (
+            read_item(kind_of_items, each, f"{where}[{index}]", reader) for index, each in enumerate(value)
         )
-    if not _REGISTRY.fullmatch(registry):
-        raise InvalidJobError(
-            name,
-            f"Vertex AI does not pull from {registry!r}; push the image to Artifact Registry "
-            "(LOCATION-docker.pkg.dev), Container Registry (gcr.io) or Docker Hub (docker.io)",
-        )
+        return tuple(found) or None
 
-
-def _check_strings(name: str, value: object) -> None:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise InvalidJobError(name, f"must be a list of strings, got {_kind(value)}")
-    for index, item in enumerate(value):
-        if not isinstance(item, str):
-            raise InvalidJobError(
-                f"{name}[{index}]", f"must be a string, got {_kind(item)}; write {str(item)!r}"
-            )
-
-
-def _check_command(name: str, value: object) -> None:
-    _check_strings(name, value)
-    if not value:
-        raise InvalidJobError(
-            name, "is empty; name the program to run, or leave it out to run the image's own"
-        )
-
-
-def _check_env(name: str, value: object) -> None:
-    if not isinstance(value, Mapping):
-        raise InvalidJobError(name, f"must be a dict of strings, got {_kind(value)}")
-    for key, item in value.items():
-        if not isinstance(key, str) or not _ENV_NAME.fullmatch(key):
-            raise InvalidJobError(f"{name}[{key!r}]", "is no name for an environment variable")
-        if not isinstance(item, str):
-            # The value may be a secret: only its type is told.
-            raise InvalidJobError(
-                f"{name}[{key!r}]", f"must be a string, got {type(item).__name__}; use str(...)"
-            )
-    if len(value) > MAX_ENV_VARIABLES:
-        raise InvalidJobError(
-            name, f"Vertex AI takes {MAX_ENV_VARIABLES} variables at most, got {len(value)}"
-        )
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidJobError(name, f"must be a whole number of at least 1, got {_kind(value)}")
-
-
-def _check_run_time(name: str, value: object) -> None:
-    if not isinstance(value, timedelta) or value < timedelta(seconds=1):
-        raise InvalidJobError(name, f"must be a timedelta of at least a second, got {_kind(value)}")
-
-
-def _check_service_account(name: str, value: object) -> None:
-    text = _text(name, value)
-    if "@" not in text:
-        right = "NAME@PROJECT.iam.gserviceaccount.com"
-        raise InvalidJobError(name, f"{text!r} is no e-mail address of a service account, such as {right}")
-
-
-def _check_network(name: str, value: object) -> None:
-    text = _text(name, value)
-    if not _NETWORK.fullmatch(text):
-        raise InvalidJobError(name, f"{text!r} is no full name; write projects/NUMBER/global/networks/NAME")
-
-
-def _check_output_directory(name: str, value: object) -> None:
-    text = _text(name, value)
-    # file:// is for the emulator; Vertex itself says no to it.
-    if not re.match(r"gs://[^/]|file:///", text):
-        raise InvalidJobError(name, f"{text!r} is no folder in Cloud Storage; write gs://BUCKET/FOLDER")
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidJobError(name, f"must be a string that is not empty, got {_kind(value)}")
-    return value
-
-
-def _check_text(name: str, value: object) -> None:
-    _text(name, value)
-
-
-def _kind(value: object) -> str:
-    return f"{type(value).__name__} {value!r}"
-
-
-_CHECKS: Mapping[str, Callable[[str, object], None]] = {
-    "region": _check_region,
-    "image": _check_image,
-    "command": _check_command,
-    "args": _check_strings,
-    "env": _check_env,
-    "machine_type": _check_text,
-    "accelerator_type": _check_text,
-    "accelerator_count": _check_count,
-    "boot_disk_type": _check_text,
-    "boot_disk_size_gb": _check_count,
-    "maximum_run_time": _check_run_time,
-    "network": _check_network,
-    "reserved_ip_ranges": _check_strings,
-    "service_account": _check_service_account,
-    "base_output_directory": _check_output_directory,
-    "display_name": _check_text,
-}
+    return check

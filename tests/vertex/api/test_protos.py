@@ -15,27 +15,33 @@ from google.rpc import status_pb2
 from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.naming import identity
-from tests.vertex.conftest import RUN_START, a_job, a_try
+from airflow_vertex_training.vertex.spec.job import Scheduling
+from tests.vertex.conftest import RUN_START, a_job, a_try, job_of
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from airflow_vertex_training.vertex.api.calls import Jobs
 
 NAME = "projects/acme/locations/us-central1/customJobs/4711"
-FULL = dataclasses.replace(
-    a_job(a_try(), "python", "-m", "trainer"),
-    args=["--epochs", "3"],
-    env={"A": "1", "B": ""},
-    machine_type="g2-standard-8",
-    accelerator_type="NVIDIA_L4",
-    accelerator_count=1,
-    boot_disk_type="pd-standard",
-    boot_disk_size_gb=200,
-    maximum_run_time=timedelta(hours=1, milliseconds=500),
-    network="projects/1234/global/networks/default",
-    reserved_ip_ranges=["range"],
-    base_output_directory="gs://acme/digits",
-)
+SAID: dict[str, Any] = {
+    "image": "us-docker.pkg.dev/acme/trainers/digits:1.4",
+    "display_name": "digits",
+    "service_account": "trainer@acme.iam.gserviceaccount.com",
+    "command": ["python", "-m", "trainer"],
+    "args": ["--epochs", "3"],
+    "env": {"A": "1", "B": ""},
+    "machine_type": "g2-standard-8",
+    "accelerator_type": "NVIDIA_L4",
+    "accelerator_count": 1,
+    "boot_disk_type": "pd-standard",
+    "boot_disk_size_gb": 200,
+    "maximum_run_time": timedelta(hours=1, milliseconds=500),
+    "network": "projects/1234/global/networks/default",
+    "reserved_ip_ranges": ["range"],
+    "base_output_directory": "gs://acme/digits",
+}
+LABELS = a_try().labels()
+FULL = dataclasses.replace(job_of(**SAID), labels=LABELS)
 
 
 def test_each_field_reaches_the_request() -> None:
@@ -45,7 +51,7 @@ def test_each_field_reaches_the_request() -> None:
         "parent": "projects/acme/locations/us-central1",
         "customJob": {
             "displayName": FULL.display_name,
-            "labels": dict(FULL.labels),
+            "labels": LABELS,
             "jobSpec": {
                 "workerPoolSpecs": [
                     {
@@ -57,7 +63,7 @@ def test_each_field_reaches_the_request() -> None:
                         "replicaCount": "1",
                         "diskSpec": {"bootDiskType": "pd-standard", "bootDiskSizeGb": 200},
                         "containerSpec": {
-                            "imageUri": FULL.image,
+                            "imageUri": SAID["image"],
                             "command": ["python", "-m", "trainer"],
                             "args": ["--epochs", "3"],
                             "env": [{"name": "A", "value": "1"}, {"name": "B"}],
@@ -77,10 +83,10 @@ def test_each_field_reaches_the_request() -> None:
 @pytest.mark.parametrize(
     ("changes", "same"),
     [
-        ({"labels": {}, "display_name": "other"}, True),
-        ({"env": {**FULL.env, "AIRFLOW_CTX_TRY_NUMBER": "2"}}, True),
+        ({"labels": {"team": "vision"}, "display_name": "other"}, True),
+        ({"env": {**SAID["env"], "AIRFLOW_CTX_TRY_NUMBER": "2"}}, True),
         ({"env": {"B": "", "A": "1"}}, True),
-        ({"env": {**FULL.env, "A": "2"}}, False),
+        ({"env": {**SAID["env"], "A": "2"}}, False),
         ({"image": "us-docker.pkg.dev/acme/trainers/digits:1.5"}, False),
         ({"args": ["--epochs", "4"]}, False),
         ({"machine_type": "g2-standard-12"}, False),
@@ -92,7 +98,7 @@ def test_each_field_reaches_the_request() -> None:
 def test_a_fingerprint_tells_settings_apart_and_not_tries(changes: dict[str, Any], *, same: bool) -> None:
     """Tries that ask for the same job have the same fingerprint; any other setting makes another."""
     one, other = (
-        protos.fingerprint(protos.to_custom_job(job)) for job in (FULL, dataclasses.replace(FULL, **changes))
+        protos.fingerprint(protos.to_custom_job(job_of(**said))) for said in (SAID, {**SAID, **changes})
     )
     assert (one == other) is same
 
@@ -118,7 +124,7 @@ def test_the_json_is_what_the_api_reads() -> None:
 
 def test_what_is_not_set_is_not_sent() -> None:
     """A field without a value is absent, so that Vertex's own default holds."""
-    job = protos.to_custom_job(dataclasses.replace(a_job(a_try()), command=None))
+    job = protos.to_custom_job(job_of(image=SAID["image"]))
     text = protos.to_json("projects/acme/locations/us-central1", job)
     for field in ("network", "reservedIpRanges", "baseOutputDirectory", "command", "accelerator", "env"):
         assert field not in text
@@ -126,16 +132,17 @@ def test_what_is_not_set_is_not_sent() -> None:
 
 def test_an_accelerator_that_is_not_known() -> None:
     """The message lists the accelerators that the client library knows, without the unspecified one."""
+    job = job_of(**{**SAID, "machine_type": "g9-standard-8", "accelerator_type": "NVIDIA_L44"})
     with pytest.raises(
-        InvalidJobError, match=r"accelerator_type: 'L4' is not known; one of .*NVIDIA_L4"
+        InvalidJobError, match=r"accelerator_type: 'NVIDIA_L44' is not known .* did you mean 'NVIDIA_L4'"
     ) as error:
-        protos.to_custom_job(dataclasses.replace(FULL, accelerator_type="L4"))
+        protos.to_custom_job(job)
     assert "UNSPECIFIED" not in str(error.value)
 
 
 def test_the_server_gets_the_maximum_run_time(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
     """scheduling.timeout crosses the wire: a job that runs for longer is ended by the server."""
-    job = dataclasses.replace(a_job(a_try()), maximum_run_time=timedelta(seconds=1))
+    job = dataclasses.replace(a_job(a_try()), scheduling=Scheduling(timeout=timedelta(seconds=1)))
     name = jobs.create(job).name
     ended = emulator.control.wait_job(name)
     assert ended["state"] != "JOB_STATE_SUCCEEDED"

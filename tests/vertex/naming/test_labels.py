@@ -50,52 +50,56 @@ def test_long_texts_that_differ_at_their_end_stay_apart() -> None:
 
 @given(st.dictionaries(st.text(max_size=80), st.text(max_size=80), max_size=8))
 def test_user_labels_are_legal_and_none_is_lost(given_labels: dict[str, str]) -> None:
-    """A user's labels are either refused with the name of one, or legal, all there and in order."""
-    try:
-        made = labels.user_labels(given_labels)
-    except InvalidJobError as error:
-        assert error.field in {f"labels[{key!r}]" for key in given_labels}  # noqa: PT017 - one of two good ends
-        return
-    assert list(made) == [labels.legal(key) for key in given_labels]
+    """Each of a user's labels is either refused by its key, or legal, all there and in order."""
+    made, wrong, _ = labels.legal_labels(given_labels)
+    refused = {key for key, _ in wrong}
+    assert list(made) == [labels.legal(key) for key in given_labels if key not in refused]
     assert all(KEY.fullmatch(key) and VALUE.fullmatch(value) for key, value in made.items())
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"a.b": "1", "a-b": "2"}, "labels['a-b']: becomes the same label as 'a.b': 'a-b'; rename"),
-        ({"1st": "x"}, "labels['1st']: the key must start with a letter"),
-        ({"!": "x"}, "labels['!']: the key must start with a letter"),
-        ({"airflow_try": "x"}, "labels['airflow_try']: keys that start with 'airflow_' are kept"),
-        ({"Airflow.": "x", "AIRFLOW_x": "y"}, "labels['AIRFLOW_x']: keys that start with 'airflow_'"),
-        ({"team": "a\N{ROCKET}"}, "labels['team']: the value 'a\N{ROCKET}' holds '\N{ROCKET}', which no"),
-        ({"te\N{ROCKET}am": "a"}, "labels['te\N{ROCKET}am']: the key"),
-        ({"team": 3}, "labels['team']: the value must be a string, got int 3"),
-        ({3: "team"}, "labels[3]: the key must be a string, got int 3"),
+        ({"a.b": "1", "a-b": "2"}, "becomes the same label as 'a.b': 'a-b'; rename"),
+        ({"1st": "x"}, "the key must start with a letter"),
+        ({"!": "x"}, "the key must start with a letter"),
+        ({"airflow_try": "x"}, "keys that start with 'airflow_' are kept"),
+        ({"Airflow": "x", "AIRFLOW_x": "y"}, "keys that start with 'airflow_'"),
+        ({"team": "a\N{ROCKET}"}, "the value 'a\N{ROCKET}' holds '\N{ROCKET}', which no"),
+        ({"te\N{ROCKET}am": "a"}, "the key"),
+        ({"team": None}, "the value must be a string, got NoneType"),
+        ({"team": ["a"]}, "the value must be a string, got list"),
+        ({3: "team"}, "the key must be a string, got int"),
     ],
 )
 def test_labels_that_have_no_legal_form(wrong: Any, message: str) -> None:
     """What would be lost or merged without a word is refused with one."""
-    with pytest.raises(InvalidJobError) as raised:
-        labels.user_labels(wrong)
-    assert str(raised.value).startswith(message)
+    _, found, _ = labels.legal_labels(wrong)
+    assert found[-1][0] == list(wrong)[-1]
+    assert found[-1][1].startswith(message)
 
 
-def test_more_labels_than_google_cloud_takes() -> None:
-    """Airflow's labels and the user's may be 64 together; one more is refused with how many are too many."""
-    own = {*a_try(cancel_on_kill=False).labels(), identity.SPEC}
-    assert own == set(identity.OWN_LABELS)
-    fitting = {f"key-{number}": "x" for number in range(labels.MAX_LABELS - len(own))}
-    assert len(identity.all_labels(a_try(cancel_on_kill=False), fitting)) == labels.MAX_LABELS - 1
-    message = f"labels: {len(fitting) + 1} given, {len(own)} more are Airflow's own.* takes 64: leave out 1$"
-    with pytest.raises(InvalidJobError, match=message):
-        identity.all_labels(a_try(), {**fitting, "one-more": "x"})
+@pytest.mark.parametrize(("value", "legal"), [(2024, "2024"), (True, "true"), (0.5, "0-5")])
+def test_numbers_become_labels(value: Any, legal: str) -> None:
+    """What a template with native types made a number of is text again."""
+    assert labels.legal_labels({"a": value}) == ({"a": legal}, [], [])
 
 
-def test_only_a_job_that_outlives_its_task_says_so() -> None:
-    """The label about cancel_on_kill is there only where it is off, for the sweep of orphans to heed."""
-    assert identity.CANCEL_ON_KILL not in a_try().labels()
-    assert a_try(cancel_on_kill=False).labels()[identity.CANCEL_ON_KILL] == "off"
+@pytest.mark.parametrize("value", ["C++", "C#", "!!!", "(beta)"])
+def test_a_value_that_loses_a_sign_is_warned_of(value: str) -> None:
+    """Two values that become one, or one that becomes empty, don't do so without a word."""
+    made, wrong, warnings = labels.legal_labels({"language": value})
+    legal = made["language"]
+    assert not wrong
+    assert warnings == [
+        ("language", f"{value!r} becomes {legal!r}, as other values may: write it in letters")
+    ]
+
+
+@pytest.mark.parametrize("value", ["Vision Team", "R/D", "v1.4", "2026-03-01T12:30:00+00:00", "Zürich", ""])
+def test_a_value_that_stays_readable_is_not_warned_of(value: str) -> None:
+    """What becomes a dash or a small letter loses nothing."""
+    assert labels.legal_labels({"a": value})[1:] == ([], [])
 
 
 @given(base=st.text(max_size=300), unique=st.uuids().map(lambda each: each.hex[:12]))

@@ -1,0 +1,34 @@
+"""Which values are known only when a task runs: templates, and results of other tasks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_JINJA = {"variable_start_string": "{{", "block_start_string": "{%", "comment_start_string": "{#"}
+_LINES = ("line_statement_prefix", "line_comment_prefix")
+
+
+def openness(dag: Any) -> Callable[[Any], bool]:
+    """Return the test for values that are not known yet, by the delimiters that a DAG has for its templates.
+
+    Args:
+        dag: the DAG, or ``None`` where there is none yet.
+    """
+    own: Mapping[str, Any] = getattr(dag, "jinja_environment_kwargs", None) or {}
+    marks = [str(own.get(name, mark)) for name, mark in _JINJA.items()]
+    marks += [str(own[name]) for name in _LINES if own.get(name)]
+
+    def is_open(value: Any) -> bool:
+        if isinstance(value, str):
+            return any(mark in value for mark in marks)
+        kind = type(value)
+        # XComArg, DagParam, a mapped argument and their like. A path can be resolved, too.
+        return hasattr(kind, "iter_references") or (
+            hasattr(kind, "resolve") and not issubclass(kind, os.PathLike)
+        )
+
+    return is_open

@@ -1,0 +1,111 @@
+"""Who said what about a job: an operator, a template, a connection, the package. The first is heard first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
+from airflow_vertex_training.vertex.spec.table import JOB, MERGED, POOL, UNITS, default_words
+from airflow_vertex_training.vertex.spec.words import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_vertex_training.vertex.spec.rows import Row
+
+    Fields = Mapping[str, Said]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one of them said.
+
+    Args:
+        job: rows of the job, by name.
+        pool: rows of each worker pool that leaves them open.
+        pools: the worker pools; an empty one skips a place; ``None`` where this layer names none.
+        other: fields of the message that the table does not know, by their place in it.
+        unknown: whether it says more than is known yet.
+    """
+
+    job: Fields = field(default_factory=dict)
+    pool: Fields = field(default_factory=dict)
+    pools: Sequence[Fields] | None = None
+    other: Fields = field(default_factory=dict)
+    unknown: bool = False
+
+
+def merge(high: Layer, low: Layer) -> Layer:
+    """Return both layers as one: where both say something, ``high`` is heard. It is associative."""
+    pools = None
+    if high.pools is not None:
+        pools = [pool and over(pool, low.pool) for pool in high.pools]
+    elif low.pools is not None:
+        pools = [pool and over(high.pool, pool) for pool in low.pools]
+    return Layer(
+        job=over(high.job, low.job),
+        pool=over(high.pool, low.pool),
+        pools=pools,
+        other={**low.other, **high.other},
+        unknown=high.unknown or low.unknown,
+    )
+
+
+def over(high: Fields, low: Fields) -> Fields:
+    """Return the rows of both; where both say one, or ``high`` says what others belong to, it is heard."""
+    if not high or not low:
+        return high or low
+    left = set(low)
+    for leads, members in UNITS:
+        if not leads.isdisjoint(high):
+            left = left - members
+    result = {name: low[name] for name in low if name in left}
+    result.update(high)
+    for name in MERGED & high.keys() & low.keys():
+        one, other = high[name], low[name]
+        if isinstance(one.value, dict) and isinstance(other.value, dict):
+            result[name] = Said({**other.value, **one.value}, one.where)
+        elif not isinstance(one.value, Open):
+            result[name] = Said(Open(), one.where) if one.value else other
+    return result
+
+
+def same_level(one: Fields, other: Fields, reader: Reader) -> Fields:
+    """Return what is said in two places of one layer; to say one thing twice and differently is wrong."""
+    result = dict(one)
+    for name, second in other.items():
+        first = result.get(name)
+        if first is None:
+            result[name] = second
+        elif isinstance(first.value, Open) or isinstance(second.value, Open):
+            continue
+        elif name in MERGED:
+            for key in (first.value or {}).keys() & (second.value or {}).keys():
+                if first.value[key] != second.value[key] and not isinstance(second.value[key], Open):
+                    reader.wrong(
+                        f"{first.where}[{key!r}]", f"is said differently in {second.where}: say it once"
+                    )
+            result[name] = Said({**(second.value or {}), **(first.value or {})}, first.where)
+        elif first.value != second.value:
+            reader.wrong(
+                first.where,
+                f"is {shown(first.value)} here and {shown(second.value)} in {second.where}: say it once",
+            )
+    return result
+
+
+def package_defaults() -> Layer:
+    """Return what the package says where nobody else does."""
+    return Layer(job=_defaults(JOB), pool=_defaults(POOL))
+
+
+def _defaults(rows: Mapping[str, Row]) -> Fields:
+    return {
+        name: Said(row.default, default_words(name, row))
+        for name, row in rows.items()
+        if row.default is not None
+    }
+
+
+PACKAGE = package_defaults()

@@ -1,0 +1,93 @@
+"""Reads objects of the model, given as such or as dicts with the same names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
+from airflow_vertex_training.vertex.spec.rows import own_rows
+from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def plain(value: Any) -> Any:
+    """Return objects of the model as dicts of what they say, also in lists: Airflow can render dicts."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        said = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: plain(each) for name, each in said if each is not None}
+    if value.__class__ in (list, tuple):
+        return [plain(each) for each in value]
+    if value.__class__ is dict:
+        return {key: plain(each) for key, each in value.items()}
+    return value
+
+
+def read_fields(
+    kind_of: type[Any], value: Any, where: str, reader: Reader, prefix: str = ""
+) -> dict[str, Said]:
+    """Read an object, or a dict in its place.
+
+    Args:
+        kind_of: the object's class.
+        value: the object, or a dict with its fields.
+        where: its name in messages.
+        reader: keeps what is wrong.
+        prefix: put before the names, such as ``machine.``.
+
+    Returns:
+        The rows that were said, by name.
+    """
+    said: dict[str, Said] = {}
+    rows = own_rows(kind_of)
+    for name, each in _pairs(kind_of, value, where, reader):
+        row = rows[name]
+        at = f"{where}.{name}" if where else name
+        if row.group is None:
+            said[prefix + name] = reader.said(row, each, at)
+        elif reader.is_open(each):
+            # None of its fields is known yet.
+            names = _names(row.group, f"{prefix}{name}.")
+            said.update({inner: Said(Open(each), at) for inner in names})
+        else:
+            said.update(read_fields(row.group, each, at, reader, f"{prefix}{name}."))
+    return said
+
+
+def read_item(kind_of: type[Any], value: Any, where: str, reader: Reader) -> Any:
+    """Read an object that is one of a list; return it, checked, or ``Open``."""
+    if reader.is_open(value):
+        return Open(value)
+    before = len(reader.findings)
+    said = {name: each.value for name, each in read_fields(kind_of, value, where, reader).items()}
+    for field in dataclasses.fields(kind_of):
+        if field.default is dataclasses.MISSING and said.get(field.name) is None:
+            reader.wrong(f"{where}.{field.name}", "is missing")
+    return kind_of(**said) if len(reader.findings) == before else Open(value)
+
+
+def _pairs(kind_of: type[Any], value: Any, where: str, reader: Reader) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, kind_of):
+        value = {name: getattr(value, name) for name in own_rows(kind_of)}
+    if not isinstance(value, Mapping):
+        reader.wrong(where, f"must be a {kind_of.__name__} or a dict, got {kind(value)}")
+        return
+    known = own_rows(kind_of)
+    for name, each in value.items():
+        if name not in known:
+            right = nearest(str(name), known)
+            offer = f"did you mean {right!r}?" if right else f"it has {choices(known)}"
+            reader.wrong(f"{where}.{name}", f"{kind_of.__name__} has no such field: {offer}")
+        elif each is not None:
+            yield name, each
+
+
+def _names(kind_of: type[Any], prefix: str) -> Iterator[str]:
+    for name, row in own_rows(kind_of).items():
+        if row.group is None:
+            yield prefix + name
+        else:
+            yield from _names(row.group, f"{prefix}{name}.")

@@ -1,0 +1,76 @@
+"""Reads what was said about a job, and keeps all that is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_vertex_training.vertex.exceptions import Finding, InvalidJobError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_vertex_training.vertex.spec.rows import Row
+
+
+class Open:
+    """A value that is not known yet: a template, another task's result, or what could not be read.
+
+    Args:
+        value: as it was written.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = value
+
+
+class Said(NamedTuple):
+    """A value, made plain, and where it was said.
+
+    Args:
+        value: ``None`` where it was said that there is none; ``Open`` where it is not known yet.
+        where: its name in error messages, such as ``worker_pools[1].machine.machine_type``.
+    """
+
+    value: Any
+    where: str
+
+
+class Reader:
+    """Reads values by their rows. What is wrong is kept, so that all of it can be told at once.
+
+    Args:
+        is_open: whether a value is known only when the task runs; default: none is.
+    """
+
+    def __init__(self, is_open: Callable[[Any], bool] | None = None) -> None:
+        self.is_open = is_open or (lambda _: False)
+        self.findings: list[Finding] = []
+        self.warnings: list[Finding] = []
+
+    def wrong(self, where: str, problem: str) -> Open:
+        """Keep a finding; return what stands for a value that can't be used."""
+        self.findings.append(Finding(where, problem))
+        return Open()
+
+    def warn(self, where: str, problem: str) -> None:
+        """Keep what may be wrong."""
+        self.warnings.append(Finding(where, problem))
+
+    def said(self, row: Row, value: Any, where: str) -> Said:
+        """Return a value as its row's check makes it."""
+        if self.is_open(value):
+            return Said(Open(value), where)
+        assert row.check is not None  # noqa: S101 - groups are not read as a whole
+        return Said(row.check(value, where, self), where)
+
+    def raise_findings(self, task_id: str = "") -> None:
+        """Raise what is wrong, all of it.
+
+        Raises:
+            InvalidJobError: something is.
+        """
+        if self.findings:
+            first, *others = self.findings
+            raise InvalidJobError(first.field, first.problem, others, task_id)
