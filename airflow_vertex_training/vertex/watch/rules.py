@@ -158,27 +158,27 @@ class Rules:
             missing = yield from self._missing_in_lists(listable, survey_)
             if self._is_over_quota:
                 return
-            unended = [*missing, *(job for job in unended if job.has_to_be_got)]
+            # A list can also go on showing a job as active that has ended: one get a tick, of each in turn,
+            # keeps it honest.
+            self._checks += 1
+            check = listable[self._checks % len(listable)]
+            unended = [check, *missing, *(job for job in unended if job.has_to_be_got)]
         yield from self._get_each([*unended, *self._without_reason()])
 
     def _missing_in_lists(
         self, listable: Sequence[WatchedJob], in_passing: Survey | None
     ) -> Generator[Ask, Seen, Sequence[WatchedJob]]:
         """Read the lists and return the jobs that have to be got."""
-        # A list can also go on showing a job as active that has ended: one get a tick, of each in turn,
-        # keeps it honest.
-        self._checks += 1
-        check = listable[self._checks % len(listable)]
         missing = yield from self._read(self._active_filter, listable, self._active, in_passing)
         if self._tick.error:
             return listable
         if not self._ended.worth(len(missing)):
-            return [check, *missing]
+            return missing
         filter_ = lists.final_filter(self._deployment_id, [job.created for job in missing])
         silent = yield from self._read(filter_, missing, self._ended)
         if self._tick.error:
             return listable
-        return [check, *overdue(silent, self._now, self._interval)]
+        return overdue(silent, self._now, self._interval)
 
     def _read(
         self,
