@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -32,7 +33,9 @@ def _size(text: str) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    # Whoever read may have gone, as in `... | head`: that is no reason to fail a job.
+    with contextlib.suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

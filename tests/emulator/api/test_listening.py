@@ -39,6 +39,7 @@ def on_socket(folder: Path) -> Iterator[EmulatorProcess]:
 async def test_socket_serves_the_product_as_a_port_does(folder, on_socket, make_job):
     """`VERTEX_AI_EMULATOR_HOST=unix:FILE` takes sync and async calls to the socket, also after a pause."""
     assert on_socket.address == f"unix:{folder}/own/vertex.sock"
+    assert on_socket.http_address == "", "at a socket nothing is served over HTTP"
     assert on_socket.control.address == f"{on_socket.address}.control"
     assert stat.S_IMODE((folder / "own").stat().st_mode) == 0o700
     where = endpoint.endpoint("us-central1", None, {"VERTEX_AI_EMULATOR_HOST": on_socket.address})

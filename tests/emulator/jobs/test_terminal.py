@@ -48,20 +48,23 @@ async def test_terminal_tells_a_jobs_life(make_job, tmp_path):
     assert said[-1].startswith(f"job ({lost.job_id}): FAILED: Image docker.io/a/b not found")
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_command_line_tells_unless_quiet(connect, make_job, quiet):
-    """The command line tells of jobs on standard output, and with `--quiet` of none."""
+def start(*options: str) -> subprocess.Popen[str]:
+    """Start the command line; its first line ends with its address."""
     command = [sys.executable, "-m", "airflow_vertex_training.emulator", "--port", "0", "--any-image"]
-    instant = ["--queue-seconds", "0", "--provision-seconds", "0"]
-    process = subprocess.Popen(
-        [*command, *instant, *(["--quiet"] if quiet else [])],
+    return subprocess.Popen(
+        [*command, "--queue-seconds", "0", "--provision-seconds", "0", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_command_line_tells_unless_quiet(connect, make_job, quiet):
+    """The command line tells of jobs on standard output, and with `--quiet` of none."""
+    process = start(*(["--quiet"] if quiet else []))
     assert process.stdout is not None
-    address = process.stdout.readline().split()[-1]
-    client = connect(address)
+    client = connect(process.stdout.readline().split()[-1])
     name = client.create_custom_job(parent=PARENT, custom_job=make_job("echo", "hello")).name
     while client.get_custom_job(name=name).state.name != "JOB_STATE_SUCCEEDED":
         pass
@@ -70,6 +73,20 @@ def test_command_line_tells_unless_quiet(connect, make_job, quiet):
     assert process.returncode == 0
     assert ("workerpool0-0 | hello" in said) is not quiet
     assert ("SUCCEEDED" in said) is not quiet
+
+
+def test_jobs_need_no_listener(connect, make_job):
+    """Where whoever read the terminal has gone, jobs go on as before."""
+    process = start()
+    assert process.stdout is not None
+    client = connect(process.stdout.readline().split()[-1])
+    process.stdout.close()
+    name = client.create_custom_job(parent=PARENT, custom_job=make_job("echo", "hello")).name
+    while not (job := client.get_custom_job(name=name)).end_time:
+        pass
+    assert job.state.name == "JOB_STATE_SUCCEEDED"
+    process.terminate()
+    process.wait(20)
 
 
 def test_port_is_always_the_same():
