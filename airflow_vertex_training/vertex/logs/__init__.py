@@ -1,0 +1,1 @@
+"""Read the logs of many jobs at the price of few."""

@@ -1,0 +1,213 @@
+"""How an entry of a job's log reads as a line of a task's log: its text and its level."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training.vertex.logs.entries import SERVICE, clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_vertex_training.vertex.logs.entries import Entry
+
+# How many of a replica's last lines are kept for the error of a job that fails.
+LAST_LINES = 20
+# A longer text fills a log, and an error, with what nobody reads.
+_MOST_CHARACTERS = 16_000
+_MOST_EXCEPTION_CHARACTERS = 500
+
+# google.logging.type.LogSeverity
+_LEVELS = ((600, logging.CRITICAL), (500, logging.ERROR), (400, logging.WARNING), (200, logging.INFO))
+_ERROR = 500
+_LEVEL_NAMES = {
+    "TRACE": logging.DEBUG,
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "NOTICE": logging.INFO,
+    "WARN": logging.WARNING,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "FATAL": logging.CRITICAL,
+    "CRITICAL": logging.CRITICAL,
+}
+# What Python's logging and absl write to stderr by default: ``WARNING:root:text``, ``E1126 12:39:35 ...``.
+_TEXT_LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\]?[:\s]|([DIWEF])\d{4} \d\d:\d\d")
+_ABSL = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
+# Some launchers put the rank before each line: ``[rank0]: Traceback (most recent call last):``.
+_TRACEBACK = re.compile(r"(\[[^\]]*\]:?\s?)?\s*Traceback \(most recent call last\):")
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:\s|$)")
+_BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was")
+
+# What the payload says about the line itself, and the agents that carried it.
+_ABOUT_THE_LINE = frozenset(
+    {"message", "levelname", "level", "severity", "attrs", "time", "timestamp", "logName", "asctime"}
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line for a task's log: its level, a number of ``logging``, and its text."""
+
+    level: int
+    text: str
+
+
+class Tracebacks:
+    """Follows the tracebacks of Python in a replica's lines.
+
+    Attributes:
+        exception: the last line of the last traceback, such as ``ValueError: no such file``.
+    """
+
+    def __init__(self) -> None:
+        self.exception = ""
+        # What stands before each line of the traceback that is being told; ``None``: there is none.
+        self._prefix: str | None = None
+        self._severity: int | None = None
+
+    def take(self, text: str, severity: int | None = None) -> bool:
+        """Take in the next line, and return whether it belongs to a traceback."""
+        begins = _TRACEBACK.match(text)
+        if begins:
+            self._prefix, self._severity = begins[1] or "", severity
+            return True
+        if text.startswith(_BETWEEN_TRACEBACKS):
+            return True
+        # What the replica writes to its other stream meanwhile is no part of it.
+        if self._prefix is None or severity != self._severity or not text.startswith(self._prefix):
+            return False
+        rest = text.removeprefix(self._prefix)
+        if not rest.strip() or rest[0].isspace():
+            return True
+        if not _EXCEPTION.match(rest):
+            return False
+        self.exception, self._prefix = rest[:_MOST_EXCEPTION_CHARACTERS], None
+        return True
+
+
+def exception_in(lines: Iterable[str]) -> str:
+    """Return the exception's own line of the last traceback in some lines, empty where there is none."""
+    tracebacks = Tracebacks()
+    for text in lines:
+        tracebacks.take(text)
+    return tracebacks.exception
+
+
+@dataclass
+class Replica:
+    """What was told of one replica.
+
+    Args:
+        newest: the latest time of an entry that was told, in nanoseconds since 1970.
+        tracebacks: those in its lines.
+        last: the last lines.
+    """
+
+    newest: int = 0
+    tracebacks: Tracebacks = field(default_factory=Tracebacks)
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+
+class Speaker:
+    """Puts the entries of one job into lines, one after the other."""
+
+    def __init__(self) -> None:
+        self.replicas: dict[str, Replica] = {}
+
+    def line(self, entry: Entry, *, perhaps_again: bool = False) -> Line:
+        """Return the line of an entry.
+
+        Args:
+            entry: in order of time, or a late one.
+            perhaps_again: whether an earlier reader may have told it already.
+        """
+        replica = self.replicas.setdefault(entry.replica, Replica())
+        text = readable(entry.payload)
+        in_traceback = replica.tracebacks.take(text, entry.severity)
+        level = logging.ERROR if in_traceback else own_level(entry, text)
+        replica.last.append(text)
+        late = entry.time < replica.newest
+        replica.newest = max(replica.newest, entry.time)
+        marks = [clock(entry.time) + " (late)"] if late else []
+        if perhaps_again:
+            marks.append("(perhaps told before)")
+        if entry.replica == SERVICE:
+            marks.append("Vertex AI:")
+        elif len(self.replicas.keys() - {SERVICE}) > 1:
+            marks.append(f"[{entry.replica}]")
+        return Line(level, " ".join([*marks, text]))
+
+    def know(self, replicas: list[str]) -> None:
+        """Take in which replicas the job has, so that each line names its own where there are several."""
+        for name in replicas:
+            self.replicas.setdefault(name, Replica())
+
+
+def own_level(entry: Entry, text: str) -> int:
+    """Return the level that an entry itself says.
+
+    Vertex calls whatever a replica writes to stderr an ERROR. Frameworks show their progress there, so such a
+    line is INFO unless its own text names a level.
+    """
+    payload = entry.payload
+    if isinstance(payload, str):
+        return _of_severity(entry.severity)
+    named = _LEVEL_NAMES.get(str(payload.get("level") or payload.get("severity") or "").upper())
+    if named is not None:
+        return named
+    is_stderr = entry.severity == _ERROR and payload.get("levelname", "ERROR") == "ERROR"
+    if not is_stderr or "levelname" not in payload or _extra_fields(payload):
+        return _of_severity(entry.severity)
+    found = _TEXT_LEVEL.match(text)
+    if found is None:
+        return logging.INFO
+    return _LEVEL_NAMES[found[1] or _ABSL[found[2]]]
+
+
+def readable(payload: str | Mapping[str, Any]) -> str:
+    """Return the text of an entry: its message, then the payload's other fields."""
+    if isinstance(payload, str):
+        return _cut(payload.rstrip("\n"))
+    message = payload.get("message")
+    parts = [] if message is None else [message.rstrip("\n") if isinstance(message, str) else _value(message)]
+    extra = " ".join(f"{name}={_value(value)}" for name, value in _extra_fields(payload).items())
+    if extra:
+        parts.append(f"({extra})" if parts else extra)
+    return _cut(" ".join(parts))
+
+
+def _of_severity(severity: int) -> int:
+    # DEFAULT, 0, says nothing; DEBUG is 100.
+    if severity == 0:
+        return logging.INFO
+    return next((level for least, level in _LEVELS if severity >= least), logging.DEBUG)
+
+
+def _extra_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in payload.items()
+        if name not in _ABOUT_THE_LINE and not name.startswith("logging.googleapis.com/")
+    }
+
+
+def _value(value: Any) -> str:
+    # Numbers in a Struct are floats, whatever was written.
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_value(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return str(value)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}... ({len(text) - _MOST_CHARACTERS} more characters)"
