@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +15,7 @@ from google.cloud import aiplatform_v1
 from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import advice, protos, retries, status
+from airflow_vertex_training.vertex.api.connection import AsyncConnection
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.states import age
 
@@ -209,7 +208,7 @@ class Jobs:
         return method(request, timeout=timeout)
 
 
-class AsyncJobs:
+class AsyncJobs(AsyncConnection):
     """The jobs of one project and region, for an event loop: single calls within a budget, none repeated.
 
     Args:
@@ -227,36 +226,10 @@ class AsyncJobs:
         wait_for_turn: Callable[[], Awaitable[None]],
         call_timeout: float,
     ) -> None:
+        super().__init__(connect)
         self.parent = parent
-        self._connect = connect
         self._wait_for_turn = wait_for_turn
         self._timeout = call_timeout
-        self._client: Any = None
-
-    async def open(self, *, anew: bool = False) -> None:
-        """Open the channel unless it is open; raises whatever ``connect`` raises.
-
-        Args:
-            anew: whether one that is open is replaced, say because its credentials were refused.
-        """
-        if anew:
-            await self.close()
-        if self._client is None:
-            # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
-            # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
-            opening = asyncio.ensure_future(self._connect())
-            try:
-                self._client = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                opening.add_done_callback(_close_late)
-                raise
-
-    async def close(self) -> None:
-        """Close the channel."""
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(Exception):
-                await client.transport.close()
 
     async def get(self, job_name: str) -> Any:
         """Return the bare protobuf message of a job.
@@ -284,13 +257,3 @@ class AsyncJobs:
         timeout = self._timeout if within is None else min(within, self._timeout)
         pager = await self._client.list_custom_jobs(request, timeout=timeout)
         return aiplatform_v1.ListCustomJobsResponse.pb(await anext(pager.pages))
-
-
-def _close_late(opening: asyncio.Future[Any]) -> None:
-    if not opening.cancelled() and not opening.exception():
-        closing = asyncio.ensure_future(opening.result().transport.close())
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
-
-
-_closing: set[asyncio.Future[None]] = set()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from google.auth.credentials import Credentials
 
-_CLIENT_INFO = ClientInfo(user_agent=f"airflow-vertex-training/{__version__}")
+CLIENT_INFO = ClientInfo(user_agent=f"airflow-vertex-training/{__version__}")
 # A connection that died without a word is noticed after half a minute, and one that is back after an
 # outage is found within ten seconds instead of gRPC's two minutes.
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
@@ -72,21 +72,29 @@ def open_client(where: Endpoint, credentials: Credentials) -> JobServiceClient:
     else:
         channel = _secure_channel
     transport = JobServiceGrpcTransport(
-        host=where.address, credentials=credentials, channel=channel, client_info=_CLIENT_INFO
+        host=where.address, credentials=credentials, channel=channel, client_info=CLIENT_INFO
     )
-    return JobServiceClient(transport=transport, client_info=_CLIENT_INFO)
+    return JobServiceClient(transport=transport, client_info=CLIENT_INFO)
 
 
 def open_async_client(where: Endpoint, credentials: Credentials) -> JobServiceAsyncClient:
     """Open a channel for asynchronous calls of the running event loop; close it as above, with ``await``."""
-    if where.is_emulator:
-        channel: Any = grpc.aio.insecure_channel(where.address, options=list(_CHANNEL_OPTIONS))
-    else:
-        channel = _secure_async_channel
     transport = JobServiceGrpcAsyncIOTransport(
-        host=where.address, credentials=credentials, channel=channel, client_info=_CLIENT_INFO
+        host=where.address,
+        credentials=credentials,
+        channel=async_channel(where),
+        client_info=CLIENT_INFO,
     )
-    return JobServiceAsyncClient(transport=transport, client_info=_CLIENT_INFO)
+    return JobServiceAsyncClient(transport=transport, client_info=CLIENT_INFO)
+
+
+def async_channel(where: Endpoint) -> Any:
+    """Return a channel of the running event loop, or what makes one of the credentials that it is given."""
+    if where.is_emulator:
+        # As large as the answer may be, as in the channels that the generated clients make.
+        options = [*_CHANNEL_OPTIONS, ("grpc.max_receive_message_length", -1)]
+        return grpc.aio.insecure_channel(where.address, options=options)
+    return _secure_async_channel
 
 
 def _secure_channel(*args: Any, options: Any = (), **kwargs: Any) -> grpc.Channel:

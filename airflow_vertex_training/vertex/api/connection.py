@@ -1,0 +1,57 @@
+"""A channel of an event loop, opened when it is needed, and again when its credentials were refused."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class AsyncConnection:
+    """A generated asynchronous client, opened late.
+
+    Args:
+        connect: opens a client.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        self._connect = connect
+        self._client: Any = None
+
+    async def open(self, *, anew: bool = False) -> None:
+        """Open the channel unless it is open; raises whatever ``connect`` raises.
+
+        Args:
+            anew: whether one that is open is replaced, say because its credentials were refused.
+        """
+        if anew:
+            await self.close()
+        if self._client is None:
+            # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
+            # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
+            opening = asyncio.ensure_future(self._connect())
+            try:
+                self._client = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_late)
+                raise
+
+    async def close(self) -> None:
+        """Close the channel."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.transport.close()
+
+
+def _close_late(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        closing = asyncio.ensure_future(opening.result().transport.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()

@@ -1,0 +1,290 @@
+"""One reader of the logs of many jobs.
+
+A ``LogTail`` serves the jobs of one project and connection. ``cursor`` decides what to ask; this module asks,
+and hands each subscriber the lines of its job. It logs nothing about single jobs: lines have to come from a
+task of the subscriber's, so that they land in the right task log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
+from google.protobuf import json_format
+from grpc import StatusCode
+
+from airflow_vertex_training.vertex.api import status
+from airflow_vertex_training.vertex.api.log_calls import AsyncLogs
+from airflow_vertex_training.vertex.logs import trouble
+from airflow_vertex_training.vertex.logs.cursor import DRAIN, Cursor
+from airflow_vertex_training.vertex.logs.entries import SECOND, SERVICE, Entry, entry_key, jobs_filter
+from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
+from airflow_vertex_training.vertex.logs.lines import LAST_LINES, exception_in, readable
+from airflow_vertex_training.vertex.logs.looks import Look
+from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
+
+    from airflow_vertex_training.vertex.logs.lines import Line
+    from airflow_vertex_training.vertex.logs.pace import ReadBudget
+
+# So many entries are put into lines before others of the event loop get their turn.
+_SLICE = 50
+# How long nothing is asked after an error: from twice the first to the second, in seconds.
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
+# Who may not read logs, or has them where they can't be read, is asked again after so many seconds.
+_REFUSED_WAIT = 300.0
+# An outage is told after so many seconds: logs are late then, but nothing is lost.
+_OUTAGE = 60.0
+# For how long a failing replica's last lines are waited for, in seconds.
+_LAST_LINES_TIMEOUT = 30.0
+# The exception is looked for in so many of a replica's last entries: there may be lines after it.
+_LAST_ENTRIES = 100
+
+_CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
+
+
+class LogTail:
+    """Reads jobs' logs, for all who ask.
+
+    Its loop begins with the first subscriber. When the last one leaves, the loop ends, the channel is closed,
+    and the tail is done with: ``closed`` is true and a new one has to be made.
+
+    Args:
+        connect: opens a client; called in the tail's own task, and again after credentials were refused.
+        project: project id or number.
+        budget: shared by all tails of the project.
+        drain: seconds for which an ended job's log is read on at least, default 5.
+        clock: seconds that only grow, default ``time.monotonic``.
+        sleep: how to wait, default ``asyncio.sleep``.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[LoggingServiceV2AsyncClient]],
+        project: str,
+        *,
+        budget: ReadBudget,
+        drain: float = DRAIN,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.closed = False
+        self._calls = AsyncLogs(connect, project)
+        self._budget = budget
+        self._clock = clock
+        self._sleep = sleep
+        epoch = time.time_ns() - int(clock() * SECOND)
+        self._cursor = Cursor(budget.reads_per_minute, epoch=epoch, drain=drain)
+        self._subscriptions: dict[FollowedJob, Subscription] = {}
+        self._readers = 0
+        self._task: asyncio.Task[None] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._trouble = trouble.Troubles(project)
+        self._not_before = 0.0
+        self._errors = 0
+        self._open_anew = False
+        self._opening = asyncio.Lock()
+
+    def follow(
+        self,
+        job_id: str,
+        *,
+        since: int,
+        limits: Limits | None = None,
+        position: Mapping[str, Any] | None = None,
+    ) -> Subscription:
+        """Begin to read a job's log; use what is returned in a ``with`` block.
+
+        Args:
+            job_id: last segment of the job's name.
+            since: when the job was created, in nanoseconds since 1970; no line is older.
+            limits: how many lines are told, default those of ``Limits``.
+            position: of the last batch that another reader has told; this one goes on from there.
+        """
+        if self.closed:
+            msg = "this tail is closed"
+            raise RuntimeError(msg)
+        job = FollowedJob(self._calls.project, job_id, since, limits or Limits(), position)
+        subscription = self._subscriptions[job] = Subscription(self, job)
+        self._cursor.add(job, self._clock())
+        for line in self._trouble.known():
+            subscription.put([line])
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"logs of {self._calls.project}")
+        return subscription
+
+    def end(self, subscription: Subscription) -> None:
+        """Take in that a job has ended."""
+        if subscription.job in self._subscriptions:
+            self._cursor.end(subscription.job, self._clock())
+            if self._trouble.is_refused:
+                self._cursor.give_up()
+            if self._nap is not None:
+                self._nap.cancel()
+
+    def leave(self, subscription: Subscription) -> None:
+        """End a subscription."""
+        if self._subscriptions.pop(subscription.job, None):
+            self._cursor.remove(subscription.job)
+        self._close_if_unused()
+
+    async def last_words(
+        self, job_id: str, replica: str, *, since: int, count: int = LAST_LINES
+    ) -> LastWords:
+        """Return the last lines of a replica, by one read, which waits for its turn in the budget.
+
+        Args:
+            job_id: last segment of the job's name.
+            replica: such as ``workerpool0-0``; empty: of any.
+            since: when the job was created, in nanoseconds since 1970.
+            count: how many lines at most, default 20.
+        """
+        self._readers += 1
+        try:
+            return await asyncio.wait_for(
+                self._last_words(job_id, replica, since, count), _LAST_LINES_TIMEOUT
+            )
+        except (asyncio.TimeoutError, GoogleAPICallError, GoogleAuthError):
+            return LastWords([])
+        finally:
+            self._readers -= 1
+            self._close_if_unused()
+            if self.closed and self._task is None:
+                await self._calls.close()
+
+    async def _last_words(self, job_id: str, replica: str, since: int, count: int) -> LastWords:
+        if self._trouble.is_refused:
+            return LastWords([])
+        while wait := self._budget.wait(self._clock()):
+            await self._sleep(wait)
+        self._budget.take(self._clock())
+        await self._open()
+        filter_ = jobs_filter([job_id], since, replica=replica)
+        page = await self._calls.page(filter_, "timestamp desc", _LAST_ENTRIES)
+        newest_first = [entry for entry in page.entries if entry.resource.labels["task_name"] != SERVICE]
+        lines = [readable(_payload(entry)) for entry in reversed(newest_first)]
+        return LastWords(lines[-count:], exception_in(lines))
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._rest(await self._step())
+        except Exception as error:  # noqa: BLE001 - a fault of our own: all who wait must hear of it
+            for subscription in self._subscriptions.values():
+                subscription.queue.put_nowait(error)
+        finally:
+            self.closed = True
+            await self._calls.close()
+
+    async def _step(self) -> float:
+        """Ask what is to be asked now, and return for how many seconds there is nothing more to do."""
+        now = self._clock()
+        ask = self._cursor.next(now)
+        await self._deliver()
+        if not isinstance(ask, Look):
+            return ask
+        if wait := max(self._budget.wait(now), self._not_before - now):
+            return min(wait, _FIRST_WAIT)
+        self._budget.take(now)
+        try:
+            await self._open(anew=self._open_anew)
+            self._open_anew = False
+            page = await self._calls.page(ask.filter, ask.order_by, ask.page_size, ask.token)
+        except Exception as error:  # noqa: BLE001 - opening asks Airflow for the connection: anything can fail
+            self._cursor.failed(ask)
+            self._refused(error)
+            return 0.0
+        self._answered()
+        await self._take(ask, page)
+        return 0.0
+
+    async def _open(self, *, anew: bool = False) -> None:
+        async with self._opening:
+            await self._calls.open(anew=anew)
+
+    async def _take(self, look: Look, page: Any) -> None:
+        entries = []
+        for number, message in enumerate(page.entries):
+            if number and not number % _SLICE:
+                await asyncio.sleep(0)
+            labels = message.resource.labels
+            moment = message.timestamp.ToNanoseconds()
+            key = entry_key(message.log_name, moment, message.insert_id)
+            if self._cursor.is_new(look, labels["job_id"], moment, key):
+                entries.append(
+                    Entry(
+                        job_id=labels["job_id"],
+                        replica=labels["task_name"],
+                        key=key,
+                        time=moment,
+                        received=message.receive_timestamp.ToNanoseconds(),
+                        severity=message.severity,
+                        payload=_payload(message),
+                    )
+                )
+        self._cursor.take(look, entries, page.next_page_token, self._clock())
+        await self._deliver()
+
+    async def _deliver(self) -> None:
+        lines, finished = self._cursor.collect()
+        for number, (job, texts) in enumerate(lines):
+            if number and not number % _SLICE:
+                await asyncio.sleep(0)
+            if job in self._subscriptions:
+                self._subscriptions[job].put(texts)
+        for job in finished:
+            if job in self._subscriptions:
+                self._subscriptions[job].queue.put_nowait(None)
+
+    def _refused(self, error: Exception) -> None:
+        now = self._clock()
+        self._errors += 1
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._errors) * random.uniform(0.5, 1.0)
+        is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
+        if is_refusal:
+            wait = _REFUSED_WAIT
+            self._cursor.give_up()
+        self._open_anew = status.status_code(error) in _CREDENTIALS or not isinstance(
+            error, (GoogleAPICallError, GoogleAuthError)
+        )
+        self._not_before = now + wait
+        self._tell_all(self._trouble.met(error, now, is_refusal=is_refusal, after=_OUTAGE))
+
+    def _answered(self) -> None:
+        self._errors = 0
+        self._tell_all(self._trouble.over(self._clock()))
+
+    def _tell_all(self, line: Line | None) -> None:
+        if line is not None:
+            for subscription in self._subscriptions.values():
+                subscription.put([line])
+
+    async def _rest(self, seconds: float) -> None:
+        self._nap = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
+        try:
+            await asyncio.wait({self._nap})
+        finally:
+            self._nap.cancel()
+            self._nap = None
+
+    def _close_if_unused(self) -> None:
+        if not self._subscriptions and not self._readers:
+            self.closed = True
+            if self._task is not None:
+                self._task.cancel()
+
+
+def _payload(message: Any) -> str | dict[str, Any]:
+    kind = message.WhichOneof("payload")
+    if kind == "json_payload":
+        found: dict[str, Any] = json_format.MessageToDict(message.json_payload)
+        return found
+    return str(message.text_payload) if kind == "text_payload" else ""
