@@ -63,7 +63,7 @@ def check_pool(pool: Message, field: str, *, chief: bool) -> Iterator[Problem]:
     elif pool.HasField("container_spec"):
         yield from _container(pool.container_spec, f"{field}.container_spec")
     else:
-        yield f"{field}.task", "Required field is not set: container_spec or python_package_spec."
+        yield f"{field}.container_spec", "Required field is not set: it or python_package_spec."
 
 
 def machine_problem(machine: Message, *, refuse_unknown: bool) -> str | None:

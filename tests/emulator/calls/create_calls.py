@@ -114,7 +114,7 @@ CREATES: list[tuple[str, dict[str, Any], Any, str]] = [
     ("two replicas of the chief", {"pool.replica_count": 2}, _wrong(f"{POOL}.replica_count"), DISTRIBUTED),
     ("no replica", {"pools": [{**WORKERS, "replica_count": 0}]},
      _wrong("job_spec.worker_pool_specs[1].replica_count"), UNDOCUMENTED),
-    ("no task", {"pool.container_spec": None}, _wrong(f"{POOL}.task"), UNDOCUMENTED),
+    ("no task", {"pool.container_spec": None}, _wrong(f"{POOL}.container_spec", "Required"), UNDOCUMENTED),
     ("an accelerator without a count",
      _machine(machine_type="n1-standard-8", accelerator_type="NVIDIA_TESLA_T4"),
      _wrong(f"{POOL}.machine_spec.accelerator_type",
