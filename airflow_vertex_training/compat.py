@@ -39,6 +39,7 @@ __all__ = [
     "current_dag",
     "is_dag_test",
     "is_of_a_mapped_task",
+    "is_triggerer",
     "masked",
     "policy_retries",
     "task_state_store",
@@ -56,18 +57,23 @@ def cancel_may_be_a_kill() -> bool:
     Before Airflow 3.3 a kill is a cancel and no more. So is the end of a triggerer, which kills no task: what
     its triggers ask then is not answered any more, and on 3.2 can delay the end.
     """
-    return not TRIGGERER_CALLS_ON_KILL and not _triggerer_has_ended()
+    return not TRIGGERER_CALLS_ON_KILL and _triggerer_runs() is not False
 
 
-def _triggerer_has_ended() -> bool:
-    """Whether this event loop was a triggerer's, and that is over."""
+def is_triggerer() -> bool:
+    """Whether this event loop is that of a triggerer which is not about to end."""
+    return _triggerer_runs() is True
+
+
+def _triggerer_runs() -> bool | None:
+    """Whether a triggerer's main task runs on this event loop; ``None`` where that can't be told."""
     runner = getattr(sys.modules.get("airflow.jobs.triggerer_job_runner"), "TriggerRunner", None)
     main = getattr(runner, "arun", None)
     if main is None:
-        # No triggerer, or one that is not as it was: where in doubt, ask.
-        return False
+        # No triggerer, or one that is not as it was.
+        return None
     running = (getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks())
-    return main.__code__ not in running
+    return main.__code__ in running
 
 
 def is_of_a_mapped_task(operator: Any) -> bool:

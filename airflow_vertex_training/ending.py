@@ -17,7 +17,7 @@ from airflow_vertex_training.links import XCOM_JOB_NAME
 from airflow_vertex_training.ownership import NO_ANSWER, NO_TASK_INSTANCE, Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     from airflow_vertex_training.hooks import VertexTrainingHook
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     class TaskInstanceIds(Protocol):
         """What names a task instance, in a task, a trigger, or a job's environment."""
 
-        dag_id: str
-        run_id: str
-        task_id: str
-        map_index: int | None
+        @property
+        def dag_id(self) -> str: ...
+        @property
+        def run_id(self) -> str: ...
+        @property
+        def task_id(self) -> str: ...
+        @property
+        def map_index(self) -> int | None: ...
 
 
-__all__ = ["Ending", "api_server_is_down", "job_in_xcom", "task_state", "task_state_in_time"]
+__all__ = ["Ending", "api_server_is_down", "job_in_xcom", "state_in", "task_state", "task_state_in_time"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,13 @@ def task_state(ti: TaskInstanceIds) -> str:
         run_ids=[ti.run_id],
         map_index=ti.map_index if mapped else None,
     )
+    return state_in(answer, ti)
+
+
+def state_in(answer: Mapping[str, Mapping[str, Any]], ti: TaskInstanceIds) -> str:
+    """Return a task instance's state of Airflow's answer for many, as ``task_state`` does for one."""
     # Airflow names a mapped task's instances TASKID_MAPINDEX here.
+    mapped = ti.map_index is not None and ti.map_index >= 0
     key = f"{ti.task_id}_{ti.map_index}" if mapped else ti.task_id
     state = answer.get(ti.run_id, {}).get(key, NO_TASK_INSTANCE)
     return "none" if state is None else str(getattr(state, "value", state))

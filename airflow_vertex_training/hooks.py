@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.layers import Layer
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.places import Place
+    from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
     from airflow_vertex_training.vertex.watch.messages import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
@@ -270,6 +271,7 @@ def watch_job(
     impersonation_chain: str | Sequence[str] | None,
     poll_interval: float,
     deployment_id: str,
+    on_active_jobs: OnActiveJobs | None = None,
 ) -> AsyncGenerator[Update, None]:
     """Watch a job together with all others of this event loop; see ``JobWatcher.watch``.
 
@@ -291,6 +293,7 @@ def watch_job(
         parent=f"projects/{name.project}/locations/{name.region}",
         deployment_id=deployment_id,
         requests_per_minute=settings.requests_per_minute(),
+        on_active_jobs=on_active_jobs,
     )
     return watcher.watch(job_name, poll_interval)
 

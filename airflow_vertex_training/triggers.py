@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import time
 from dataclasses import replace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_vertex_training.ownership import Verdict
+    from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
 
 # A task that nobody holds on to may be collected before it is done.
 _ending: set[asyncio.Task[None]] = set()
@@ -108,12 +110,23 @@ class VertexJobTrigger(BaseTrigger):
             impersonation_chain=self.impersonation_chain,
             poll_interval=self.poll_interval,
             deployment_id=self.deployment_id,
+            on_active_jobs=self._orphans(hooks),
         )
         try:
             job = await progress.follow(updates, self.log)
         except VertexTrainingError as error:
             return _event(JobSnapshot(self.job_name), error)
         return _event(job, ended_badly(job))
+
+    def _orphans(self, hooks: Any) -> OnActiveJobs | None:
+        """Return what looks for orphans beside the watching, in a real triggerer."""
+        if settings.orphans() == "ignore" or not compat.is_triggerer():
+            return None
+        from airflow_vertex_training.orphans import Orphans
+
+        _, project_id, _, region, *_ = self.job_name.split("/")
+        hook = functools.partial(hooks.VertexTrainingHook, self.gcp_conn_id, self.impersonation_chain)
+        return Orphans(hook, region, project_id).look
 
     def _start_ending(self) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(), name=f"end {self.job_name}")

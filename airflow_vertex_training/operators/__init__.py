@@ -1,6 +1,7 @@
 """Train a model on Vertex AI as an Airflow task: the operator, and the objects that its arguments take."""
 
 from airflow_vertex_training.operators.custom_training import VertexCustomTrainingOperator
+from airflow_vertex_training.operators.orphan_sweep import VertexOrphanSweepOperator
 from airflow_vertex_training.vertex.spec import (
     Access,
     Disk,
@@ -27,5 +28,6 @@ __all__ = [
     "Scheduling",
     "Tracking",
     "VertexCustomTrainingOperator",
+    "VertexOrphanSweepOperator",
     "WorkerPool",
 ]

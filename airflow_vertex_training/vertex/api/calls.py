@@ -149,7 +149,18 @@ class Jobs:
         Raises:
             VertexApiError: the API's error did not pass in that time, or never will.
         """
-        filter_ = f'labels.{label}="{value}"'
+        return self.list(f'labels.{label}="{value}"', patience=patience)
+
+    def list(self, filter_: str, *, patience: float = retries.RETRY_SECONDS) -> list[JobSnapshot]:
+        """Return all jobs that a filter fits, the oldest first.
+
+        Args:
+            filter_: in the language of ``ListCustomJobs``.
+            patience: seconds for which transient errors are put up with, default two minutes.
+
+        Raises:
+            VertexApiError: the API's error did not pass in that time, or never will.
+        """
         jobs: list[JobSnapshot] = []
         token = ""
         while True:
@@ -158,6 +169,25 @@ class Jobs:
             token = page.next_page_token
             if not token:
                 return sorted(jobs, key=age)
+
+    def airflow_context(self, job_name: str) -> dict[str, str]:
+        """Return the ``AIRFLOW_CTX_*`` variables of a job: which Airflow task made it.
+
+        No other variable leaves this method: they may be secrets. Empty where the job is gone.
+
+        Raises:
+            VertexApiError: the API's error did not pass within two minutes, or never will.
+        """
+        request = aiplatform_v1.GetCustomJobRequest(name=job_name)
+        try:
+            job = retries.retrying(self.sleep)(
+                self.client.get_custom_job, request, timeout=retries.GET_TIMEOUT
+            )
+        except Exception as error:
+            if status.is_not_found(error):
+                return {}
+            raise advice.api_error(f"Getting {job_name}", error) from error
+        return protos.airflow_context(job)
 
     def check(self) -> None:
         """Make one list call, to see whether it is answered.

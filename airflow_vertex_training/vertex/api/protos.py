@@ -177,6 +177,15 @@ def to_snapshot(custom_job: Any) -> JobSnapshot:
     )
 
 
+def airflow_context(custom_job: aiplatform_v1.CustomJob) -> dict[str, str]:
+    """Return the ``AIRFLOW_CTX_*`` variables of a job's first replica that runs a program."""
+    for pool in aiplatform_v1.CustomJob.pb(custom_job).job_spec.worker_pool_specs:
+        env = [*pool.container_spec.env, *pool.python_package_spec.env]
+        if found := {each.name: each.value for each in env if each.name.startswith("AIRFLOW_CTX_")}:
+            return found
+    return {}
+
+
 def to_datetime(timestamp: Timestamp) -> datetime:
     """Return a protobuf timestamp as a datetime in UTC."""
     return timestamp.ToDatetime(tzinfo=timezone.utc)

@@ -102,8 +102,7 @@ class TaskTry:
     @property
     def task_instance(self) -> str:
         """Hash of what names the task instance, whatever its try."""
-        parts = (self.deployment_id, self.dag_id, self.run_id, self.task_id, str(self.map_index))
-        return _hash("\n".join(parts))[:40]
+        return task_instance_hash(self.deployment_id, self.dag_id, self.run_id, self.task_id, self.map_index)
 
     @property
     def run_start_label(self) -> str | None:
@@ -135,3 +134,8 @@ class TaskTry:
         if not self.cancel_on_kill:
             labels[CANCEL_ON_KILL] = "off"
         return labels
+
+
+def task_instance_hash(deployment_id: str, dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Return the value of the label ``airflow_task_instance``."""
+    return _hash("\n".join((deployment_id, dag_id, run_id, task_id, str(map_index))))[:40]

@@ -1,0 +1,231 @@
+"""Jobs that nobody waits for any more, though no hook of Airflow told: found, looked up, and ended.
+
+A job that is watched nowhere in this process may be watched in another one, so Airflow is asked about its
+task. The rule is ``ownership``'s. A job of another installation, or of a task that Airflow does not know, is
+never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from asgiref.sync import sync_to_async
+
+from airflow_vertex_training import ending, ownership, settings
+from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
+from airflow_vertex_training.vertex.naming import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.vertex.states import JobSnapshot
+    from airflow_vertex_training.vertex.watch.messages import ActiveJobs
+
+__all__ = ["Orphans", "TaskIds"]
+
+logger = logging.getLogger(__name__)
+
+_CANCELLED = (
+    "Cancelled an orphan: %s. %s. To have such jobs reported only, set [vertex_training] orphans = report"
+)
+# Each takes a get, once in a process: the ids stand in the job's environment.
+_IDENTIFIED_AT_ONCE = 60
+# They are words of one address.
+_RUNS_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class TaskIds:
+    """What names a task instance."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+@dataclass
+class Orphans:
+    """Looks for orphans in one project and region, again and again.
+
+    Args:
+        hook: makes the hook by which jobs are read and cancelled.
+        region: such as ``us-central1``.
+        project_id: default the connection's.
+        policy: ``cancel``, ``report`` or ``ignore``; default the option ``[vertex_training] orphans``.
+        grace: how old a job has to be; default the option ``[vertex_training] orphan_grace_period``.
+        now: the time, default the system's.
+    """
+
+    hook: Callable[[], VertexTrainingHook]
+    region: str
+    project_id: str | None = None
+    policy: str = field(default_factory=settings.orphans)
+    grace: timedelta = field(default_factory=lambda: timedelta(seconds=settings.orphan_grace_period()))
+    now: Callable[[], datetime] = lambda: datetime.now(tz=timezone.utc)
+    # Of each job: what its environment says of its task, or None where that is not to be believed.
+    _ids: dict[str, TaskIds | None] = field(default_factory=dict, init=False)
+    # Which jobs Airflow's XCom named when it was last asked, and when.
+    _named: dict[str, datetime] = field(default_factory=dict, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+
+    async def look(self, active: ActiveJobs) -> None:
+        """Look into a list of active jobs, on a triggerer's event loop: each question in its own thread."""
+        lonely = self._lonely(active.jobs, active.watched)
+        if not lonely:
+            return
+        hook = await sync_to_async(self.hook)()
+        await asyncio.to_thread(self._identify, hook, lonely)
+        states: dict[TaskIds, str] = {}
+        for group in self._groups(lonely):
+            states.update(await sync_to_async(_ask_for_states)(group))
+        for job in lonely:
+            question = await sync_to_async(self._question)(job, states)
+            await asyncio.to_thread(self._answer, hook, job, question)
+
+    def sweep(self, active: Collection[JobSnapshot]) -> Mapping[Fate, list[str]]:
+        """Look into a list of active jobs, in a task that Airflow runs.
+
+        Returns:
+            The names of the jobs that were found to be kept, cancelled, and left.
+        """
+        hook = self.hook()
+        lonely = self._lonely(active, ())
+        self._identify(hook, lonely)
+        states: dict[TaskIds, str] = {}
+        for group in self._groups(lonely):
+            states.update(_ask_for_states(group))
+        fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+        for job in lonely:
+            fates[self._answer(hook, job, self._question(job, states))].append(job.name)
+        return fates
+
+    def _lonely(self, active: Iterable[JobSnapshot], watched: Collection[str]) -> list[JobSnapshot]:
+        """Return the jobs that may be orphans: not watched here, not being cancelled, and not young."""
+        born_before = self.now() - self.grace
+        lonely = [
+            job
+            for job in active
+            if job.can_be_waited_for
+            and job.name.rpartition("/")[2] not in watched
+            and job.create_time is not None
+            and job.create_time <= born_before
+        ]
+        names = {job.name for job in active}
+        for memory in (self._ids, self._named):
+            for name in memory.keys() - names:
+                del memory[name]
+        self._told &= names
+        return lonely
+
+    def _identify(self, hook: VertexTrainingHook, jobs: Iterable[JobSnapshot]) -> None:
+        """Read the jobs' environments for the ids of their tasks, of so many at a time."""
+        unknown = [job for job in jobs if job.name not in self._ids][:_IDENTIFIED_AT_ONCE]
+        if not unknown:
+            return
+        with hook.jobs(self.region, self.project_id) as calls:
+            for job in unknown:
+                self._ids[job.name] = _ids(job, calls.airflow_context(job.name))
+
+    def _groups(self, jobs: Iterable[JobSnapshot]) -> list[list[TaskIds]]:
+        """Return the jobs' tasks by what one question to Airflow can be about."""
+        by_task: dict[tuple[str, str], list[TaskIds]] = defaultdict(list)
+        for job in jobs:
+            if ids := self._ids.get(job.name):
+                by_task[ids.dag_id, ids.task_id].append(ids)
+        return [
+            some[first : first + _RUNS_AT_ONCE]
+            for some in by_task.values()
+            for first in range(0, len(some), _RUNS_AT_ONCE)
+        ]
+
+    def _question(self, job: JobSnapshot, states: Mapping[TaskIds, str]) -> Question | None:
+        """Return what ``ownership`` is asked about a job; ``None`` where its task is not known."""
+        ids = self._ids.get(job.name)
+        if ids is None:
+            return None
+        question = Question(
+            Asker.SWEEP,
+            states.get(ids, NO_ANSWER),
+            cancel_on_kill=identity.CANCEL_ON_KILL not in job.labels,
+        )
+        if question.depends_on_job_name:
+            return replace(question, names_job=self._is_named(job, ids))
+        return question
+
+    def _answer(self, hook: VertexTrainingHook, job: JobSnapshot, question: Question | None) -> Fate:
+        """Cancel an orphan, or report what is left; a job that is kept is nobody's business."""
+        if question is None:
+            self._tell(job, "its environment does not say whose it is")
+            return Fate.LEAVE
+        verdict = ownership.decide(question)
+        if verdict.fate is Fate.LEAVE:
+            self._tell(job, verdict.why)
+        elif verdict.fate is Fate.CANCEL and self.policy == "report":
+            self._tell(job, f"{verdict.why}; with [vertex_training] orphans = cancel it would be cancelled")
+        elif verdict.fate is Fate.CANCEL:
+            hook.cancel_job(job.name)
+            logger.warning(_CANCELLED, verdict.why, job.name)
+        return verdict.fate
+
+    def _tell(self, job: JobSnapshot, why: str) -> None:
+        """Report a job, once."""
+        if job.name not in self._told:
+            self._told.add(job.name)
+            logger.warning("Nobody here watches a job, and it is left alone: %s. %s", why, job.name)
+
+    def _is_named(self, job: JobSnapshot, ids: TaskIds) -> bool | None:
+        """Whether the task's XCom names the job. What it named is not asked again until the grace is over."""
+        asked = self._named.get(job.name)
+        if asked and self.now() - asked < self.grace:
+            return True
+        try:
+            named = ending.job_in_xcom(ids)
+        except Exception as error:  # noqa: BLE001 - without an answer the job is kept
+            logger.info("Airflow did not say which job %s has: %r", ids, error)
+            return None
+        if named == job.name:
+            self._named[job.name] = self.now()
+        return None if named is None else named == job.name
+
+
+def _ask_for_states(tasks: Collection[TaskIds]) -> dict[TaskIds, str]:
+    """Ask Airflow for the states of instances of one task, in one question; blocks.
+
+    Returns:
+        A state for each, ``NO_TASK_INSTANCE`` where there is none. Empty where Airflow does not answer.
+    """
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    first = next(iter(tasks))
+    try:
+        answer = RuntimeTaskInstance.get_task_states(
+            dag_id=first.dag_id, task_ids=[first.task_id], run_ids=sorted({each.run_id for each in tasks})
+        )
+    except Exception as error:  # noqa: BLE001 - they are asked for again in a minute
+        logger.info("Airflow did not say what became of %s: %r", first.task_id, error)
+        return {}
+    return {each: ending.state_in(answer, each) for each in tasks}
+
+
+def _ids(job: JobSnapshot, context: Mapping[str, str]) -> TaskIds | None:
+    """Return whose the job is, where environment and labels agree: a user may set such variables, too."""
+    map_index = job.labels.get(identity.MAP_INDEX, "")
+    try:
+        ids = TaskIds(
+            context["AIRFLOW_CTX_DAG_ID"],
+            context["AIRFLOW_CTX_DAG_RUN_ID"],
+            context["AIRFLOW_CTX_TASK_ID"],
+            int(map_index),
+        )
+    except (KeyError, ValueError):
+        return None
+    deployment_id = job.labels.get(identity.DEPLOYMENT, "")
+    hashed = identity.task_instance_hash(deployment_id, ids.dag_id, ids.run_id, ids.task_id, ids.map_index)
+    return ids if hashed == job.labels.get(identity.TASK_INSTANCE) else None
