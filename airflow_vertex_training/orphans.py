@@ -113,7 +113,7 @@ class Orphans:
             job
             for job in active
             if job.can_be_waited_for
-            and job.name.rpartition("/")[2] not in watched
+            and job.custom_job_id not in watched
             and job.create_time is not None
             and job.create_time <= born_before
         ]

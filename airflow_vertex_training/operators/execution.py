@@ -97,6 +97,7 @@ class VertexJobOperator(BaseOperator):
         self._context: Context | None = None
         self._ending_thread: threading.Thread | None = None
         self._job_name: str | None = None
+        self._dag_test_interrupted = False
         for name in ("poll_interval", "submit_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
@@ -125,8 +126,12 @@ class VertexJobOperator(BaseOperator):
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
             self._context = None
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             self._end_job(context, self._interrupted())
+            self._stop_dag_test(error)
+            raise
+        except Exception as error:
+            self._stop_dag_test(error)
             raise
         finally:
             if self._ending_thread is not None:
@@ -184,6 +189,9 @@ class VertexJobOperator(BaseOperator):
         except compat.TaskDeferralError as error:
             self._end_deferred(context, Asker.TRIGGER_CRASHED, error)
             raise
+        except Exception as error:
+            self._stop_dag_test(error)
+            raise
 
     def on_kill(self) -> None:
         """Cancel the job of a task that is being killed while it runs, unless another try waits for it.
@@ -204,7 +212,15 @@ class VertexJobOperator(BaseOperator):
         self._end_job(context, self._interrupted())
 
     def _interrupted(self) -> Asker:
-        return Asker.DAG_TEST_INTERRUPTED if compat.is_dag_test() else Asker.OPERATOR_KILLED
+        if not compat.is_dag_test():
+            return Asker.OPERATOR_KILLED
+        self._dag_test_interrupted = True
+        return Asker.DAG_TEST_INTERRUPTED
+
+    def _stop_dag_test(self, error: BaseException) -> None:
+        """Keep ``airflow dags test``, once interrupted, from waiting for the task's next try."""
+        if self._dag_test_interrupted:
+            raise compat.AirflowFailException(Asker.DAG_TEST_INTERRUPTED.value) from error
 
     def _verdict(self, context: Context, asker: Asker, *, try_follows: bool) -> Verdict:
         """Return what becomes of this task's job, now that Airflow has been asked for the task's state."""

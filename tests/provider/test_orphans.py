@@ -1,11 +1,13 @@
-"""Jobs that nobody waits for, looked up in Airflow and ended. Whole processes: `tests/chaos/test_orphans.py`."""
+"""Jobs that nobody waits for, looked up in Airflow and ended. `tests/chaos` has whole processes."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.operators import VertexOrphanSweepOperator
@@ -117,30 +119,31 @@ def test_mapped_instances_are_told_apart(on_emulator, project, supervisor):
     assert orphans().sweep(active())[Fate.CANCEL] == [job.name]
 
 
-async def test_a_triggerer_looks_beside_its_watching(on_emulator, supervisor):
+def test_a_triggerer_looks_beside_its_watching(on_emulator, supervisor):
     """What a watcher lists is looked into, but for the jobs that it watches itself."""
-    import asyncio
-
-    operator = make(program=FOREVER)
-    watched = await asyncio.to_thread(submitted, on_emulator, operator)
+    name = submitted(on_emulator, make(program=FOREVER))
     supervisor.state = "failed"
-    jobs = tuple(await asyncio.to_thread(active))
-    looking = orphans()
+    jobs, looking = tuple(active()), orphans()
 
-    await looking.look(ActiveJobs(jobs, frozenset({watched.rpartition("/")[2]})))
-    assert on_emulator.control.wait_job(watched, ["JOB_STATE_RUNNING"])["state"] == "JOB_STATE_RUNNING"
-    await looking.look(ActiveJobs(jobs, frozenset()))
-    assert on_emulator.control.wait_job(watched)["state"] == "JOB_STATE_CANCELLED"
+    asyncio.run(looking.look(ActiveJobs(jobs, frozenset({jobs[0].custom_job_id}))))
+    assert on_emulator.control.wait_job(name, ["JOB_STATE_RUNNING"])["state"] == "JOB_STATE_RUNNING"
+    asyncio.run(looking.look(ActiveJobs(jobs, frozenset())))
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def sweeper(**changes: Any) -> VertexOrphanSweepOperator:
+    """Return a task that sweeps."""
+    with DAG("sweep", schedule=None):
+        return VertexOrphanSweepOperator(task_id="sweep", region=REGION, **changes)
 
 
 def test_the_operator_sweeps_once(on_emulator, supervisor, monkeypatch):
     """A scheduled task does what triggerers do, where no triggerer watches any job, and says what it did."""
-    monkeypatch.setenv("AIRFLOW__VERTEX_TRAINING__ORPHAN_GRACE_PERIOD", "1")
     name = submitted(on_emulator, make(program=FOREVER))
     supervisor.state = "failed"
     monkeypatch.setattr("airflow_vertex_training.settings.orphan_grace_period", lambda: 0)
 
-    result = run_task(VertexOrphanSweepOperator(task_id="sweep", region=REGION, orphans="cancel")).result
+    result = run_task(sweeper(orphans="cancel")).result
 
     assert result == {"cancelled": [name], "kept": [], "left": []}
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
@@ -148,5 +151,5 @@ def test_the_operator_sweeps_once(on_emulator, supervisor, monkeypatch):
 
 def test_the_operator_refuses_an_unknown_policy(on_emulator, supervisor):
     """A word that is none of the three is told before anything is looked at."""
-    outcome = run_task(VertexOrphanSweepOperator(task_id="sweep", region=REGION, orphans="kill"))
+    outcome = run_task(sweeper(orphans="kill"))
     assert str(outcome.error) == "orphans: 'kill' is wrong; write 'cancel' or 'report'"
