@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
 from pathlib import Path
 
 from airflow_vertex_training.emulator.config import UNKNOWN_MACHINES, EmulatorConfig, QuotaLimits
+from airflow_vertex_training.emulator.jobs.terminal import Writer
 
 DEFAULT_PORT = 8686
 """Always the same, so that VERTEX_AI_EMULATOR_HOST still holds after a restart."""
@@ -30,12 +30,6 @@ def _size(text: str) -> int:
     if not number.isdecimal() or int(number) < 1:
         raise argparse.ArgumentTypeError(f"must be a number of bytes, or of K, M or G, got {text!r}")
     return int(number) * _UNITS.get(unit, 1)
-
-
-def _say(line: str) -> None:
-    # Whoever read may have gone, as in `... | head`: that is no reason to fail a job.
-    with contextlib.suppress(BrokenPipeError):
-        print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -195,7 +189,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     )
 
 
-async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool, quiet: bool) -> None:
+async def _serve(config: EmulatorConfig, writer: Writer, *, until_stdin_closes: bool, quiet: bool) -> None:
     # Loads Google's message types, which takes seconds: too long for --help and for a wrong argument.
     from airflow_vertex_training.emulator.server import Emulator
 
@@ -208,17 +202,17 @@ async def _serve(config: EmulatorConfig, *, until_stdin_closes: bool, quiet: boo
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         closed = asyncio.create_task(reader.read())
         closed.add_done_callback(lambda _: stopped.set())
-    async with Emulator(config, None if quiet else _say) as emulator:
-        print(f"Vertex AI emulator listening on {emulator.address}")
+    async with Emulator(config, None if quiet else writer.write) as emulator:
+        writer.write(f"Vertex AI emulator listening on {emulator.address}")
         if emulator.http_address:
-            print(f"JSON API, and a page of the jobs: {emulator.http_address}")
+            writer.write(f"JSON API, and a page of the jobs: {emulator.http_address}")
         if emulator.control_address:
-            print(f"Control service listening on {emulator.control_address}")
-        print(f"gs://BUCKET lies in {emulator.storage}/BUCKET")
+            writer.write(f"Control service listening on {emulator.control_address}")
+        writer.write(f"gs://BUCKET lies in {emulator.storage}/BUCKET")
         if config.tls_cert is None:
-            print(f"To use it: export VERTEX_AI_EMULATOR_HOST={emulator.address}", flush=True)
+            writer.write(f"To use it: export VERTEX_AI_EMULATOR_HOST={emulator.address}")
         else:
-            print(f"To use it: set the connection's api_endpoint to {emulator.address}", flush=True)
+            writer.write(f"To use it: set the connection's api_endpoint to {emulator.address}")
         await stopped.wait()
 
 
@@ -230,14 +224,15 @@ def main() -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     arguments = _parser().parse_args()
+    writer = Writer(sys.stdout.fileno())
+    until_closed, quiet = arguments.until_stdin_closes, arguments.quiet
     try:
-        serving = _serve(
-            _config(arguments), until_stdin_closes=arguments.until_stdin_closes, quiet=arguments.quiet
-        )
-        asyncio.run(serving)
+        asyncio.run(_serve(_config(arguments), writer, until_stdin_closes=until_closed, quiet=quiet))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        writer.close()
     return 0
 
 

@@ -15,6 +15,8 @@ Message = Any
 """A protobuf message. The classes are made at run time, so a type checker knows nothing of them."""
 
 CustomJob: Any = custom_job.CustomJob.pb()
+CustomJobSpec: Any = custom_job.CustomJobSpec.pb()
+WorkerPoolSpec: Any = custom_job.WorkerPoolSpec.pb()
 CreateCustomJobRequest: Any = job_service.CreateCustomJobRequest.pb()
 GetCustomJobRequest: Any = job_service.GetCustomJobRequest.pb()
 ListCustomJobsRequest: Any = job_service.ListCustomJobsRequest.pb()

@@ -6,9 +6,13 @@ emulator's documentation says once what becomes of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training.emulator.api.messages import CustomJobSpec, WorkerPoolSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from airflow_vertex_training.emulator.api.messages import Message
 
 __all__ = ["OF_JOB", "OF_POOL", "found"]
@@ -30,18 +34,37 @@ def found(spec: Message) -> list[str]:
     Args:
         spec: A `CustomJobSpec`.
     """
-    fields = [f"job_spec.{name}" for name in OF_JOB if _is_set(spec, name)]
+    fields = [f"job_spec.{name}" for name, is_set in _OF_JOB if is_set(spec)]
     for number, pool in enumerate(spec.worker_pool_specs):
-        fields += [f"job_spec.worker_pool_specs[{number}].{name}" for name in OF_POOL if _is_set(pool, name)]
+        prefix = f"job_spec.worker_pool_specs[{number}]"
+        fields += [f"{prefix}.{name}" for name, is_set in _OF_POOL if is_set(pool)]
     return fields
 
 
-def _is_set(message: Message, path: str) -> bool:
-    """Say whether a field has a value; one that this version of the client library lacks has none."""
-    name, _, rest = path.partition(".")
-    field = message.DESCRIPTOR.fields_by_name.get(name)
-    if field is None:
-        return False
-    if rest:
-        return message.HasField(name) and _is_set(getattr(message, name), rest)
-    return message.HasField(name) if field.has_presence else bool(getattr(message, name))
+def _checks(kind: Any, paths: Sequence[str]) -> list[tuple[str, Callable[[Message], bool]]]:
+    """Return each path with what says whether a message has it: made once, for this runs for each new job.
+
+    A field that this version of the client library lacks is left out.
+    """
+    checks = []
+    for path in paths:
+        holder, _, name = path.rpartition(".")
+        fields = kind.DESCRIPTOR.fields_by_name
+        if holder:
+            fields = fields[holder].message_type.fields_by_name
+        if name in fields:
+            checks.append((path, _check(holder, name, has_presence=fields[name].has_presence)))
+    return checks
+
+
+def _check(holder: str, name: str, *, has_presence: bool) -> Callable[[Message], bool]:
+    def is_set(message: Message) -> bool:
+        if holder:
+            message = getattr(message, holder)
+        return message.HasField(name) if has_presence else bool(getattr(message, name))
+
+    return is_set
+
+
+_OF_JOB = _checks(CustomJobSpec, OF_JOB)
+_OF_POOL = _checks(WorkerPoolSpec, OF_POOL)

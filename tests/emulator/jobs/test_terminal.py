@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import pytest
 
 from airflow_vertex_training.emulator.api.names import Location
 from airflow_vertex_training.emulator.config import EmulatorConfig
+from airflow_vertex_training.emulator.jobs.terminal import Writer
 from airflow_vertex_training.emulator.server import Emulator
 
 if TYPE_CHECKING:
@@ -46,6 +48,27 @@ async def test_terminal_tells_a_jobs_life(make_job, tmp_path):
         f"{name}: FAILED: The replica workerpool0-0 exited with a non-zero status of 3."
     )
     assert said[-1].startswith(f"job ({lost.job_id}): FAILED: Image docker.io/a/b not found")
+
+
+def test_terminal_that_stands_still_stops_nothing():
+    """Lines for a terminal that takes none are let go, and when it goes on, how many is said."""
+    reader, descriptor = os.pipe()
+    writer = Writer(descriptor)
+    for number in range(30_000):
+        writer.write(f"line {number} {'.' * 100}")
+    read = b""
+    while b"line 9999 " not in read:
+        read += os.read(reader, 1_000_000)
+    writer.write("goes on")
+    writer.close()
+    os.close(descriptor)
+    while chunk := os.read(reader, 1_000_000):
+        read += chunk
+    os.close(reader)
+    *shown, left_out, last = read.decode().splitlines()
+    assert [line.split()[1] for line in shown] == [str(number) for number in range(len(shown))]
+    assert left_out == f"({30_000 - len(shown)} lines were left out: this terminal is too slow)"
+    assert last == "goes on"
 
 
 def start(*options: str) -> subprocess.Popen[str]:
