@@ -137,13 +137,15 @@ def _is_later(job: JobSnapshot, this: TaskTry) -> bool:
 def _to_keep(jobs: Sequence[JobSnapshot], claims: dict[str, Claim], *, reattach: bool) -> JobSnapshot | None:
     """Return the latest try's success, else the oldest active job; jobs come with the oldest first."""
     certain = {Claim.THIS_TRY, Claim.SAME_SERIES} if reattach else {Claim.THIS_TRY}
-    ours = [job for job in jobs if claims[job.name] in certain]
-    succeeded = [job for job in ours if job.state in states.SUCCEEDED]
+    succeeded = [job for job in jobs if claims[job.name] in certain and job.state in states.SUCCEEDED]
     if succeeded:
         # Of twins, jobs of one try, max takes the first, which is the oldest.
         return max(succeeded, key=_try_number)
-    perhaps = [job for job in jobs if reattach and claims[job.name] is Claim.PERHAPS_CLEARED]
-    return next((job for job in (*ours, *perhaps) if job.can_be_waited_for), None)
+    active = [job for job in jobs if job.can_be_waited_for]
+    if reattach and not any(claims[job.name] is Claim.SAME_SERIES for job in active):
+        certain.add(Claim.PERHAPS_CLEARED)
+    # The oldest one, also where this try has just made one: another try may wait for the older by now.
+    return next((job for job in active if claims[job.name] in certain), None)
 
 
 def _try_number(job: JobSnapshot) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.api_core.exceptions import GoogleAPICallError, from_grpc_status
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure
 from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import advice, retries, status
+from airflow_vertex_training.vertex.api.status import Exhausted
 
 AMBIGUOUS = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"}
 CODES = sorted(code.name for code in StatusCode if code is not StatusCode.OK)
@@ -17,6 +21,12 @@ CAPACITY = "The following quota metrics exceed quota limits: custom_model_traini
 def an_error(code: str, message: str = "no") -> GoogleAPICallError:
     """Return the client library's error for a gRPC status."""
     error: GoogleAPICallError = from_grpc_status(StatusCode[code], message)
+    return error
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    """Return an error with its cause."""
+    error.__cause__ = cause
     return error
 
 
@@ -30,9 +40,56 @@ def test_each_code_has_one_meaning_for_a_create(code: str) -> None:
     assert status.is_transient(error) == (code in AMBIGUOUS | {"RESOURCE_EXHAUSTED"})
 
 
-def test_capacity_is_no_request_quota() -> None:
-    """A project that may not have the machine does not get it by asking again."""
-    assert not status.may_create_again(an_error("RESOURCE_EXHAUSTED", CAPACITY))
+METRIC = "aiplatform.googleapis.com/custom_model_training_nvidia_l4_gpus"
+RATE = ErrorInfo(
+    reason="RATE_LIMIT_EXCEEDED", metadata={"quota_metric": "aiplatform.googleapis.com/requests"}
+)
+OF_MACHINES = QuotaFailure(violations=[{"subject": "project:1", "description": f"Quota exceeded: {METRIC}"}])
+
+
+@pytest.mark.parametrize(
+    ("message", "details", "what"),
+    [
+        (CAPACITY, [], Exhausted.QUOTA),
+        (f"The following quotas are exceeded: {METRIC}", [], Exhausted.QUOTA),
+        ("The following quotas are exceeded: CustomModelTrainingL4", [], Exhausted.QUOTA),
+        ("Quota exceeded.", [OF_MACHINES], Exhausted.QUOTA),
+        ("Quota exceeded.", [ErrorInfo(reason="RESOURCE_QUOTA_EXCEEDED")], Exhausted.QUOTA),
+        ("no", [ErrorInfo(reason="x", metadata={"quota_metric": METRIC})], Exhausted.QUOTA),
+        ("Resources are insufficient in region: us-central1.", [], Exhausted.MACHINES),
+        ("Quota exceeded for quota metric 'Job submission requests'", [RATE], Exhausted.REQUESTS),
+        ("The following quotas are exceeded: requests a minute", [RATE], Exhausted.REQUESTS),
+        ("Quota exceeded.", [], Exhausted.REQUESTS),
+    ],
+)
+def test_details_tell_machines_from_requests(message: str, details: list[Any], what: Exhausted) -> None:
+    """The error's details say what is exhausted, then its words; only requests may be made again."""
+    error: Any = from_grpc_status(StatusCode.RESOURCE_EXHAUSTED, message, details=details)
+    assert status.exhausted(error) is what
+    assert status.is_request_quota(error) == status.may_create_again(error) == (what is Exhausted.REQUESTS)
+
+
+def test_nothing_is_exhausted_by_other_errors() -> None:
+    """Only RESOURCE_EXHAUSTED says that there is not enough of something, whatever words another has."""
+    assert status.exhausted(an_error("UNAVAILABLE", CAPACITY)) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (RefreshError("invalid_grant"), False),
+        (DefaultCredentialsError("no credentials"), False),
+        (RefreshError("busy", retryable=True), True),
+        (TransportError("no route"), True),
+        (caused(RefreshError("no metadata server"), TransportError("no route")), True),
+        (an_error("UNAVAILABLE"), True),
+        (an_error("PERMISSION_DENIED"), False),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_only_a_token_that_may_come_is_waited_for(error: Exception, *, passes: bool) -> None:
+    """google-auth says whether a token is worth asking for again, or did not reach who gives it."""
+    assert status.passes_soon(error) is passes
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,12 @@ def test_request_quota_is_waited_for_until_submit_timeout(
             "The following quota metrics exceed quota limits: custom_model_training_nvidia_l4_gpus",
             "Ask for more quota",
         ),
+        (
+            "RESOURCE_EXHAUSTED",
+            "The following quotas are exceeded: CustomModelTrainingL4",
+            "Ask for more quota",
+        ),
+        ("RESOURCE_EXHAUSTED", "Resources are insufficient in region: us-central1.", "Try later"),
     ],
 )
 def test_a_refusal_fails_at_once_and_helps(
@@ -270,6 +276,19 @@ def test_a_refusal_fails_at_once_and_helps(
         Submitter(Places(jobs)).submit(a_job(this), this)
     assert message in str(raised.value)
     assert words in str(raised.value)
+    assert (sleeps, states(emulator, project)) == ([], [])
+
+
+def test_the_details_of_a_refusal_come_before_its_words(
+    emulator: EmulatorProcess, project: str, jobs: Jobs, sleeps: list[float]
+) -> None:
+    """A refusal whose words leave it open is understood by the violations that go with it."""
+    details = {"project:1": "aiplatform.googleapis.com/custom_model_training_nvidia_l4_gpus"}
+    settings = {"method": "CreateCustomJob", "code": "RESOURCE_EXHAUSTED", "details": details}
+    emulator.control.add_fault(project, "error", message="Quota exceeded.", **settings)
+    this = a_try()
+    with pytest.raises(VertexApiError, match="Ask for more quota"):
+        Submitter(Places(jobs)).submit(a_job(this), this)
     assert (sleeps, states(emulator, project)) == ([], [])
 
 

@@ -11,6 +11,7 @@ from google.auth.credentials import AnonymousCredentials
 from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import VertexApiError
+from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.submit import places
 from airflow_vertex_training.vertex.submit.create import Outcome, Submitter
 from airflow_vertex_training.vertex.submit.places import Place, Places
@@ -73,6 +74,27 @@ def test_a_job_in_another_region_is_cancelled(
     emulator.control.wait_job(made.job.name, ["JOB_STATE_CANCELLED"])
     assert new.outcome is Outcome.CREATED
     assert [place["region"] for place in store[places.KEY]] == [ELSEWHERE, REGION]
+
+
+def test_a_job_is_cancelled_by_the_endpoint_that_showed_it(
+    jobs: Jobs, elsewhere: Jobs, open_jobs: Callable[[Place], Jobs]
+) -> None:
+    """A region's endpoint knows that region's jobs only: the place that listed a job is asked to end it."""
+    store, first, asked = Memory(), a_try(), list[Place]()
+
+    def opened(place: Place) -> Jobs:
+        asked.append(place)
+        return open_jobs(place)
+
+    Places(elsewhere, store).remember()
+    there, here = elsewhere.create(a_job(first)), jobs.create(a_job(first))
+    known = Places(jobs, store, opened)
+    known.find(identity.TASK_INSTANCE, first.task_instance)
+    asked.clear()
+    known.cancel(here.name)
+    assert asked == []
+    known.cancel(there.name)
+    assert asked == [Place(jobs.project, ELSEWHERE, jobs.address)]
 
 
 def test_without_a_store_only_one_place_is_known(

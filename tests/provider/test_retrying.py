@@ -1,0 +1,108 @@
+"""A task's tries and their one job, as Airflow's task runner runs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.vertex.exceptions import TryGivenUpError, UnclearSubmitError
+from tests.provider.task_runs import run_task
+from tests.provider.training_tasks import FOREVER, make, only_job, submitted
+
+LOST: dict[str, Any] = {"kind": "error", "method": "CreateCustomJob", "when": "after_commit"}
+NO_LIST: dict[str, Any] = {
+    "kind": "error",
+    "method": "ListCustomJobs",
+    "code": "PERMISSION_DENIED",
+    "message": "no",
+}
+
+needs_store = pytest.mark.skipif(
+    not compat.TRIGGERER_CALLS_ON_KILL, reason="Airflow keeps nothing over tries before 3.3"
+)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_unclear_create_keeps_the_retries_and_leaves_no_job(on_emulator, project, supervisor, retries):
+    """Where an answer is lost and the look-up refused, the next try finds the job; the last one ends it."""
+    on_emulator.control.add_fault(project, **LOST)
+    on_emulator.control.add_fault(project, **NO_LIST)
+    operator = make(program=FOREVER, retries=retries)
+
+    outcome = run_task(operator)
+
+    assert isinstance(outcome.error, UnclearSubmitError)
+    name = only_job(on_emulator, project)["name"]
+    if retries:
+        assert outcome.state == "up_for_retry"
+        assert run_task(operator, try_number=2).state == "deferred"
+        assert supervisor.xcoms["job_name"] == name
+        assert "CancelCustomJob" not in on_emulator.control.requests(project)
+    else:
+        assert outcome.state == "failed"
+        on_emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_retries_edited_between_tries(on_emulator, project, supervisor, before, after):
+    """A retry is one, whatever `retries` says by now: it adopts the job that runs."""
+    name = submitted(on_emulator, make(program=FOREVER, retries=before))
+
+    outcome = run_task(make(program=FOREVER, retries=after), try_number=2, max_tries=before)
+
+    assert outcome.state == "deferred"
+    assert supervisor.xcoms["job_name"] == name
+    assert len(on_emulator.control.jobs(project)) == 1
+
+
+def test_another_task_of_the_run_was_cleared(on_emulator, project, supervisor, log_lines):
+    """A clear of some task leaves a retry's job running, with a word of doubt."""
+    operator = make(program=FOREVER, retries=1)
+    name = submitted(on_emulator, operator)
+
+    run_task(operator, try_number=2, clear_number=1)
+
+    assert supervisor.xcoms["job_name"] == name
+    doubt = f"WARNING {name} is adopted, though since it was made some task of the DAG run was cleared"
+    assert any(line.startswith(doubt) for line in log_lines)
+
+
+def test_a_process_that_wakes_up_late_makes_no_job(on_emulator, project, supervisor):
+    """A try that Airflow has given up meets a later try's job, and leaves all as it is."""
+    operator = make(program=FOREVER, retries=5)
+    run_task(operator, try_number=5)
+    name = only_job(on_emulator, project)["name"]
+    on_emulator.control.wait_job(name, ["JOB_STATE_RUNNING"])
+
+    outcome = run_task(operator, try_number=2)
+
+    assert isinstance(outcome.error, TryGivenUpError)
+    assert only_job(on_emulator, project)["state"] == "JOB_STATE_RUNNING"
+
+
+@needs_store
+def test_each_try_may_ask_in_another_region(on_emulator, project, supervisor):
+    """A retry that asks elsewhere adopts the job of the region where the try before it asked."""
+    operator = make(
+        program=FOREVER, region="{{ ['us-central1', 'europe-west4'][ti.try_number - 1] }}", retries=1
+    )
+    name = submitted(on_emulator, operator)
+
+    outcome = run_task(operator, try_number=2)
+
+    assert outcome.state == "deferred"
+    assert supervisor.xcoms["job_name"] == name
+    assert "/us-central1/" in name
+
+
+@needs_store
+def test_a_given_up_try_that_may_not_store_creates_nothing(on_emulator, project, supervisor):
+    """Airflow refuses what a superseded try wants to store: it stops there."""
+    supervisor.refuses_to_store = LookupError("404")
+
+    outcome = run_task(make(program=FOREVER, retries=1))
+
+    assert outcome.error is supervisor.refuses_to_store
+    assert on_emulator.control.jobs(project) == []
