@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec import message
-from airflow_vertex_training.vertex.spec.layers import Layer, same_level
+from airflow_vertex_training.vertex.spec.layers import Layer, filled, same_level
 from airflow_vertex_training.vertex.spec.objects import read_fields
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
@@ -113,5 +113,5 @@ def _spread(layer: Layer, reader: Reader) -> Layer:
     """Fill what the layer's pools leave open with what it says of all of them."""
     if layer.pools is None or not layer.pool:
         return layer
-    pools = [pool and same_level(pool, layer.pool, reader) for pool in layer.pools]
+    pools = filled(layer.pools, lambda pool: same_level(pool, layer.pool, reader))
     return Layer(layer.job, layer.pool, pools, layer.other, layer.unknown)

@@ -161,12 +161,10 @@ def env(value: Any, where: str, reader: Reader) -> Any:
 
 def command(value: Any, where: str, reader: Reader) -> Any:
     """Take a command as a list of texts."""
-    words = texts(value, where, reader)
-    if isinstance(value, str) and isinstance(words, Open):
-        reader.findings.pop()
+    if isinstance(value, str) and value.strip():
         right = json.dumps(value.split())
         return reader.wrong(where, f"must be a list of strings, got {kind(value)}: write {right}")
-    return words
+    return texts(value, where, reader)
 
 
 def count(least: int, most: int, unit: str = "") -> Check:

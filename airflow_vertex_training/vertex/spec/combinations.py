@@ -10,8 +10,9 @@ from airflow_vertex_training.vertex.naming.labels import MAX_LABELS
 from airflow_vertex_training.vertex.spec import machines
 from airflow_vertex_training.vertex.spec.fitting import check_machine
 from airflow_vertex_training.vertex.spec.reader import Open
-from airflow_vertex_training.vertex.spec.table import MACHINE_TYPE
+from airflow_vertex_training.vertex.spec.table import MACHINE, MACHINE_TYPE
 from airflow_vertex_training.vertex.spec.view import View
+from airflow_vertex_training.vertex.spec.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -44,8 +45,6 @@ def check(
     views = [View(fields, reader, index, alone) for index, fields in enumerate(pool_fields) if fields]
     if len(pool_fields) > MAX_POOLS:
         reader.wrong("worker_pools", f"has {len(pool_fields)} pools: {MAX_POOLS} at most")
-    if not pool_fields[0]:
-        reader.wrong("worker_pools[0]", "is empty: the first pool holds the primary replica")
     for pool in views:
         _task(pool)
         check_machine(pool)
@@ -56,7 +55,7 @@ def check(
     _regions(job)
     _scheduling(job, views)
     _reservations(job, views)
-    _tpus(views)
+    _tpus(views, reader)
 
 
 def _task(pool: View) -> None:
@@ -158,10 +157,13 @@ def _flex_start(job: View, pools: Sequence[View]) -> None:
         job.wrong(
             "scheduling.timeout", f"must be at most {FLEX_START_DAYS} days with FLEX_START, got {timeout}"
         )
-    types = {pool.get(MACHINE_TYPE) for pool in pools if pool.known(MACHINE_TYPE)}
-    if len(types) > 1:
-        found = ", ".join(sorted(map(str, types)))
-        job.wrong("scheduling.strategy", f"FLEX_START needs one machine type in all pools, got {found}")
+    for pool in pools[1:]:
+        for name in MACHINE:
+            if pool.known(name) and pools[0].known(name) and pool.get(name) != pools[0].get(name):
+                first = shown(pools[0].get(name))
+                pool.wrong(
+                    name, f"FLEX_START needs the same machines in all pools, here {first} as in the first"
+                )
     for pool in pools:
         accelerator = pool.get("machine.accelerator_type")
         if not isinstance(accelerator, Open) and accelerator not in machines.FLEX_START_ACCELERATORS:
@@ -187,10 +189,8 @@ def _reservations(job: View, pools: Sequence[View]) -> None:
             pool.wrong(AFFINITY, f"is missing: {machine_type} is there by reservation only")
 
 
-def _tpus(pools: Sequence[View]) -> None:
-    for pool in pools:
-        machine_type = pool.get(MACHINE_TYPE)
-        if not isinstance(machine_type, str) or not machines.is_tpu(machine_type):
-            continue
-        if len(pools) > 1:
-            pool.wrong(MACHINE_TYPE, f"a job on TPUs ({machine_type}) has one pool, got {len(pools)}")
+def _tpus(pools: Sequence[View], reader: Reader) -> None:
+    types = [pool.get(MACHINE_TYPE) for pool in pools if pool.given(MACHINE_TYPE)]
+    tpu = next((each for each in types if machines.is_tpu(each)), None)
+    if tpu and len(pools) > 1:
+        reader.wrong("worker_pools", f"a job on TPUs ({tpu}) has one pool, got {len(pools)}")

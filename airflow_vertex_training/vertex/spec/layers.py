@@ -10,7 +10,7 @@ from airflow_vertex_training.vertex.spec.table import JOB, MERGED, POOL, UNITS, 
 from airflow_vertex_training.vertex.spec.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_vertex_training.vertex.spec.rows import Row
 
@@ -24,7 +24,7 @@ class Layer:
     Args:
         job: rows of the job, by name.
         pool: rows of each worker pool that leaves them open.
-        pools: the worker pools; an empty one skips a place; ``None`` where this layer names none.
+        pools: the worker pools; an empty one after the first skips a place; ``None`` where it names none.
         other: fields of the message that the table does not know, by their place in it.
         unknown: whether it says more than is known yet.
     """
@@ -40,9 +40,9 @@ def merge(high: Layer, low: Layer) -> Layer:
     """Return both layers as one: where both say something, ``high`` is heard. It is associative."""
     pools = None
     if high.pools is not None:
-        pools = [pool and over(pool, low.pool) for pool in high.pools]
+        pools = filled(high.pools, lambda pool: over(pool, low.pool))
     elif low.pools is not None:
-        pools = [pool and over(high.pool, pool) for pool in low.pools]
+        pools = filled(low.pools, lambda pool: over(high.pool, pool))
     return Layer(
         job=over(high.job, low.job),
         pool=over(high.pool, low.pool),
@@ -50,6 +50,11 @@ def merge(high: Layer, low: Layer) -> Layer:
         other={**low.other, **high.other},
         unknown=high.unknown or low.unknown,
     )
+
+
+def filled(pools: Sequence[Fields], fill: Callable[[Fields], Fields]) -> list[Fields]:
+    """Return pools with more said of each. An empty one skips a place, but the first can't be skipped."""
+    return [fill(pool) if pool or not index else pool for index, pool in enumerate(pools)]
 
 
 def over(high: Fields, low: Fields) -> Fields:

@@ -51,12 +51,17 @@ class Reader:
 
     def wrong(self, where: str, problem: str) -> Open:
         """Keep a finding; return what stands for a value that can't be used."""
-        self.findings.append(Finding(where, problem))
+        finding = Finding(where, problem)
+        # What is said once for all pools is wrong once, however many there are.
+        if finding not in self.findings:
+            self.findings.append(finding)
         return Open()
 
     def warn(self, where: str, problem: str) -> None:
         """Keep what may be wrong."""
-        self.warnings.append(Finding(where, problem))
+        finding = Finding(where, problem)
+        if finding not in self.warnings:
+            self.warnings.append(finding)
 
     def said(self, row: Row, value: Any, where: str) -> Said:
         """Return a value as its row's check makes it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec import combinations, machines
 from airflow_vertex_training.vertex.spec.job import TrainingJob
-from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, merge, over
+from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, filled, merge, over
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Open, Said
 from airflow_vertex_training.vertex.spec.rows import own_rows
@@ -69,7 +69,7 @@ def with_airflows_own(
         "display_name": Said(display_name, "display_name"),
     }
     own = {"env": Said(dict(env), "env")}
-    pools = [pool and over(pool, own) for pool in layer.pools or ()]
+    pools = filled(layer.pools or (), lambda pool: over(pool, own))
     return Layer(job, layer.pool, pools, layer.other, layer.unknown)
 
 

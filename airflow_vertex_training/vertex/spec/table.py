@@ -77,8 +77,11 @@ MERGED = frozenset({"labels", "env"})
 
 MACHINE_TYPE = "machine.machine_type"
 
+MACHINE = tuple(name for name in POOL if name.startswith("machine."))
+"""All rows of a pool's machine."""
+
 UNITS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
-    (frozenset({MACHINE_TYPE}), frozenset(name for name in POOL if name.startswith("machine."))),
+    (frozenset({MACHINE_TYPE}), frozenset(MACHINE)),
     (
         frozenset({"network", "psc_interface_config.network_attachment"}),
         frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ _LONGEST = 80
 def shown(value: Any) -> str:
     """Return a value as a message shows it, cut where it is long."""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, timedelta) else repr(value)
     except Exception:  # noqa: BLE001 - any object may be given, also one that can't say what it is
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
