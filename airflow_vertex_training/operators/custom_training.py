@@ -96,7 +96,8 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             a worker slot for hours is hardly ever what is wanted.
         cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
         reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
-        submit_timeout: seconds (or timedelta) for which a request quota may refuse the job, default 1800.
+        submit_timeout: seconds (or timedelta) for which a request quota may refuse the job, or answers may
+            leave open whether it was created; default 1800.
         **kwargs: of ``BaseOperator``.
 
     Raises:

@@ -59,7 +59,8 @@ class VertexJobOperator(BaseOperator):
         deferrable: whether to wait on the triggerer (default) or in the worker.
         cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
         reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
-        submit_timeout: seconds for which a request quota may refuse the job, default 1800.
+        submit_timeout: seconds for which a request quota may refuse the job, or answers may leave open
+            whether it was created; default 1800.
         **kwargs: of ``BaseOperator``.
 
     Raises:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +15,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import compute_engine
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import RefreshError
 
 from airflow_vertex_training import hooks
 from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex.api import status
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError
 from airflow_vertex_training.vertex.spec.reader import Reader
+from airflow_vertex_training.vertex.submit.places import Place
+from tests.vertex.conftest import a_job, a_try
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,6 +341,42 @@ def test_permanent_error_of_a_get(on_emulator, project, supervisor):
 
 
 # The connection form
+
+
+def test_a_key_that_google_refuses_is_told_before_anything_is_sent(connect, keyfile):
+    """Google's refusal of a key comes as such, not as a call that may have got through."""
+
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}')
+
+    this = a_try()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        key = {**keyfile, "token_uri": f"http://127.0.0.1:{server.server_port}/token"}
+        hook = connect(keyfile_dict=json.dumps(key), api_endpoint=NOBODY)
+        with hook.jobs(REGION) as jobs, pytest.raises(RefreshError, match="invalid_grant") as raised:
+            jobs.create(a_job(this))
+        server.shutdown()
+        thread.join()
+    assert not status.passes_soon(raised.value)
+    assert not status.is_ambiguous(raised.value)
+
+
+def test_where_an_earlier_try_asked(connect, monkeypatch):
+    """Another try's place is reached by its own endpoint; beside an emulator, only that emulator is."""
+    place = Place("acme", "europe-west4", "europe-west4-aiplatform.googleapis.com:443")
+    hook = connect(is_anonymous=True, project="other", api_endpoint=NOBODY)
+    with hook.jobs_at(place) as jobs:
+        assert Place(jobs.project, jobs.region, jobs.address) == place
+
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", "localhost:8123")
+    assert hook.jobs_at(place) is None
+    with hook.jobs_at(Place("acme", "europe-west4", "localhost:8123")) as jobs:
+        assert jobs.region == "europe-west4"
 
 
 def test_form_of_airflow_3_1_has_the_fields_of_the_newer_ones():
