@@ -157,7 +157,7 @@ async def _first_answer(address: str) -> float:
 
 async def _ask(address: str, names: Sequence[str], arguments: argparse.Namespace, measured: Measured) -> None:
     """Send requests at a steady rate, however long answers take; count from when each was due."""
-    async with _client(address) as client, asyncio.TaskGroup() as group:
+    async with _client(address) as client:
 
         async def get(due: float) -> None:
             await client.get_custom_job(GetCustomJobRequest(name=random.choice(names)), timeout=60)
@@ -172,10 +172,12 @@ async def _ask(address: str, names: Sequence[str], arguments: argparse.Namespace
 
         await client.list_custom_jobs(request={"parent": PARENT}, timeout=30)
         begin = time.monotonic()
+        asked = []
         for number in range(int(arguments.seconds * arguments.rate)):
             due = begin + number / arguments.rate
             await asyncio.sleep(due - time.monotonic())
-            group.create_task((get if number % LIST_EVERY else list_jobs)(due))
+            asked.append(asyncio.create_task((get if number % LIST_EVERY else list_jobs)(due)))
+        await asyncio.gather(*asked)
 
 
 def _p99(values: Sequence[float]) -> float:

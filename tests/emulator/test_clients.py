@@ -23,6 +23,7 @@ CLIENTS = {
     "JobServiceClient, gRPC": {*STEPS} - {"logs"},
     "JobServiceAsyncClient, gRPC": {*STEPS} - {"logs"},
     "JobServiceClient, REST": {*STEPS} - {"logs"},
+    "JobServiceAsyncClient, REST": {*STEPS} - {"logs"},
     "google.cloud.aiplatform, gRPC over TLS": {*STEPS} - {"logs"},
     "google.cloud.aiplatform, REST": {*STEPS} - {"logs"},
     "google.cloud.logging, gRPC over TLS": {"logs"},

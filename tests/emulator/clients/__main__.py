@@ -45,8 +45,9 @@ def _rows(folder: Path, wanted: list[str]) -> Iterator[str]:
     from tests.emulator.clients.story import STEPS, Client, Place, Story
 
     clients: tuple[type[Client], ...] = (
-        *(libraries.Gapic, libraries.GapicAsync, libraries.GapicRest, libraries.Sdk, libraries.SdkRest),
-        *(libraries.Logging, libraries.LoggingRest, GoogleOperators, commands.Gcloud, commands.Curl),
+        *(libraries.Gapic, libraries.GapicAsync, libraries.GapicRest, libraries.GapicAsyncRest),
+        *(libraries.Sdk, libraries.SdkRest, libraries.Logging, libraries.LoggingRest),
+        *(GoogleOperators, commands.Gcloud, commands.Curl),
     )
     yield f"{'client':40}" + "".join(f"{step:10}" for step in STEPS)
     with launch(*_QUICK) as plain, launch(*_QUICK, *tls.emulator_arguments) as encrypted:

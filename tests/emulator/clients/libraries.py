@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.auth.aio.credentials import AnonymousCredentials as AsyncAnonymousCredentials
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform, aiplatform_v1, logging
 from google.cloud.aiplatform_v1.services.job_service.transports import (
@@ -16,7 +17,7 @@ from google.cloud.aiplatform_v1.services.job_service.transports import (
 from tests.emulator.clients.story import REGION, Client, Place, as_message, job_id
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 
 class Gapic(Client):
@@ -123,16 +124,29 @@ class GapicAsync(Client):
 
         self._run(delete)
 
-    def _run(self, work: Any) -> Any:
+    def _transport(self) -> dict[str, Any]:
+        channel = grpc.aio.insecure_channel(self.place.emulator.address)
+        return {"transport": JobServiceGrpcAsyncIOTransport(channel=channel)}
+
+    def _run(self, work: Callable[[aiplatform_v1.JobServiceAsyncClient], Coroutine[Any, Any, Any]]) -> Any:
         async def connected() -> Any:
-            async with grpc.aio.insecure_channel(self.place.emulator.address) as channel:
-                transport = JobServiceGrpcAsyncIOTransport(channel=channel)
-                call: Coroutine[Any, Any, Any] = work(
-                    aiplatform_v1.JobServiceAsyncClient(transport=transport)
-                )
-                return await call
+            async with aiplatform_v1.JobServiceAsyncClient(**self._transport()) as client:
+                return await work(client)
 
         return asyncio.run(connected())
+
+
+class GapicAsyncRest(GapicAsync):
+    """The same over REST."""
+
+    name = "JobServiceAsyncClient, REST"
+
+    def _transport(self) -> dict[str, Any]:
+        return {
+            "transport": "rest_asyncio",
+            "credentials": AsyncAnonymousCredentials(),
+            "client_options": {"api_endpoint": self.place.emulator.http_address},
+        }
 
 
 class Sdk(Client):
