@@ -1,6 +1,6 @@
 """A job as the API's own message: plain dicts, written in snake case and read in any.
 
-The dicts are what the API's JSON is, and what ``gcloud ai custom-jobs create --config`` reads.
+The dicts are what the JSON of the API is, and what gcloud takes as ``custom-jobs create --config``.
 """
 
 from __future__ import annotations
