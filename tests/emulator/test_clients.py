@@ -65,15 +65,21 @@ def _commands_of_the_messages() -> list[str]:
     texts = []
     for file in (PROJECT / "airflow_vertex_training").rglob("*.py"):
         tree = ast.parse(file.read_text())
-        inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        inner = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
             if isinstance(node, ast.JoinedStr):
                 parts = [
                     str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"  # type: ignore[attr-defined]
                     for part in node.values
                 ]
                 texts.append("".join(parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inner:
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node not in inner | docstrings
+            ):
                 texts.append(node.value)
     return [command for text in texts for command in re.findall(r"gcloud ai custom-jobs [^'\n]*", text)]
 
