@@ -107,7 +107,7 @@ class Trainings:
         self.airflow.wait_for(
             f"a log to say that {name} was cancelled",
             told,
-            lambda log: f"Cancelled {name}" in log or f"Cancelling {name} of an earlier try" in log,
+            lambda log: any("Cancel" in line and name in line for line in log.splitlines()),
         )
 
 

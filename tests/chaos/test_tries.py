@@ -106,7 +106,10 @@ def test_the_job_of_a_broken_trigger_ends_with_the_last_try(
     task = start_with_broken_trigger(airflow, training, trigger, retries=0)
     airflow.wait_for_task(task, "failed", timeout=90)
     training.wait_for_states(task, "CANCELLED")
-    airflow.wait_for_log(task, f"Cancelled {training.jobs(task)[0]['name']}: the task failed and there is no")
+    name = training.jobs(task)[0]["name"]
+    airflow.wait_for_log(
+        task, f"Cancelled: the trigger crashed and there is no try left to wait for the job. {name}"
+    )
 
 
 def test_a_retry_takes_the_result_of_a_job_that_has_succeeded(
