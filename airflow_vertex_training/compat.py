@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,7 +43,9 @@ __all__ = [
     "is_of_a_mapped_task",
     "is_triggerer",
     "masked",
+    "not_retried",
     "policy_retries",
+    "retry_policies",
     "task_state_store",
 ]
 
@@ -125,6 +129,38 @@ def is_dag_test() -> bool:
     return type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__ == "InProcessSupervisorComms"
 
 
+def not_retried(error: Exception) -> Exception:
+    """Return ``error`` as one that Airflow does not retry after.
+
+    It stays of its own class, for callbacks and readers, and is an ``AirflowFailException``, too. One that is
+    chained to ``error`` would show the task's log the same words twice.
+    """
+    kind = type(error)
+    final: type[Exception] = type(
+        kind.__name__, (kind, AirflowFailException), {"__module__": kind.__module__}
+    )
+    twin: Exception = final.__new__(final, *error.args)
+    twin.__dict__.update(error.__dict__)
+    return twin
+
+
+def retry_policies() -> Any:
+    """Return Airflow's module of retry policies.
+
+    Raises:
+        InvalidJobError: this Airflow is older than 3.3, which has none.
+    """
+    try:
+        from airflow.sdk.definitions import retry_policy
+    except ImportError as error:
+        from airflow import __version__
+
+        raise InvalidJobError(
+            "retry_policy", f"needs Airflow 3.3 or newer, and this is {__version__}; leave it out here"
+        ) from error
+    return retry_policy
+
+
 def policy_retries(operator: Any, context: Any, error: BaseException) -> bool:
     """Whether the task's retry policy, from Airflow 3.3, lets another try follow after ``error``.
 
@@ -139,21 +175,20 @@ def policy_retries(operator: Any, context: Any, error: BaseException) -> bool:
     policy: Any = getattr(operator, "retry_policy", None)
     if policy is None:
         return True
-    from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
-
+    policies = retry_policies()
     ti = context["ti"]
     try:
         decision = policy.evaluate(error, ti.try_number, ti.max_tries, context)
     except Exception:
         logger.exception("The task's retry policy failed; Airflow then retries as without one")
-        decision = RetryDecision.default()
+        decision = policies.RetryDecision.default()
 
-    class Decided(RetryPolicy):
+    class Decided(policies.RetryPolicy):  # type: ignore[misc, name-defined]
         def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> Any:
             return decision if exception is error else policy.evaluate(exception, *args, **kwargs)
 
     operator.retry_policy = Decided()
-    return bool(decision.action is not RetryAction.FAIL)
+    return bool(decision.action is not policies.RetryAction.FAIL)
 
 
 def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:

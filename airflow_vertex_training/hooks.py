@@ -12,11 +12,16 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connec
 from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 from asgiref.sync import sync_to_async
 from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import GoogleAuthError
 
 from airflow_vertex_training import compat, settings
 from airflow_vertex_training.provider_info import get_provider_info
-from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE, emulator_address
-from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+from airflow_vertex_training.vertex.api.emulator import (
+    EMULATOR_VARIABLE,
+    EmulatorVariableMissingError,
+    emulator_address,
+)
+from airflow_vertex_training.vertex.exceptions import MissingSettingError, VertexTrainingError
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_connection
 from airflow_vertex_training.vertex.spec.reader import Reader
@@ -105,23 +110,34 @@ class VertexTrainingHook(GoogleBaseHook):
         return {"hidden_fields": behaviour["hidden-fields"], "relabeling": behaviour["relabeling"]}
 
     def get_credentials_and_project_id(self) -> tuple[Credentials, str | None]:
-        """Return the connection's credentials and project; anonymous ones for the emulator."""
+        """Return the connection's credentials and project; anonymous ones for the emulator.
+
+        Raises:
+            CredentialsError: there are none, or they are not to be used.
+        """
         if emulator_address():
             project = self._get_field("project") or os.environ.get("GOOGLE_CLOUD_PROJECT")
             return AnonymousCredentials(), project or _EMULATOR_PROJECT
-        return super().get_credentials_and_project_id()
+        try:
+            return super().get_credentials_and_project_id()
+        except GoogleAuthError as error:
+            from airflow_vertex_training.vertex.api import advice
+
+            raise advice.api_error(
+                f"Getting the credentials of connection {self.gcp_conn_id!r}", error
+            ) from error
 
     def resolve_project(self, project_id: str | None = None) -> str:
         """Return the given project, else the connection's, else that of its credentials.
 
         Raises:
-            InvalidJobError: there is none.
+            MissingSettingError: there is none.
         """
         project = project_id or self._get_field("project") or self.get_credentials_and_project_id()[1]
         if not project:
-            raise InvalidJobError(
+            raise MissingSettingError(
                 "project_id",
-                f"is set nowhere: give it to the operator, or set the field project of the connection "
+                f"pass project_id='acme-ml-4711', or set the field project of the connection "
                 f"{self.gcp_conn_id!r}, or use credentials that name one",
             )
         return str(project)
@@ -130,17 +146,16 @@ class VertexTrainingHook(GoogleBaseHook):
         """Return the given region, else the connection's.
 
         Raises:
-            InvalidJobError: there is none, or it is no region.
+            MissingSettingError: there is none.
+            InvalidJobError: it is no region.
         """
         reader = Reader()
         said = reader.said(table.JOB["region"], region, "region") if region else None
         said = said or self.layer(reader).job.get("region")
         reader.raise_findings()
         if said is None or not said.value:
-            raise InvalidJobError(
-                "region",
-                "is set nowhere: give it to the operator, such as region='us-central1', or set the field "
-                f"region of the connection {self.gcp_conn_id!r}",
+            raise MissingSettingError(
+                "region", f"pass region='us-central1', or set it in the connection {self.gcp_conn_id!r}"
             )
         return str(said.value)
 
@@ -148,13 +163,13 @@ class VertexTrainingHook(GoogleBaseHook):
         """Return the given account, else the connection's, else the one that the credentials are of.
 
         Raises:
-            InvalidJobError: there is none.
+            MissingSettingError: there is none.
         """
         account = service_account or self._get_field("service_account") or self._own_account()
         if not account:
-            raise InvalidJobError(
+            raise MissingSettingError(
                 "service_account",
-                "is set nowhere: give it to the operator, or set the field service_account of the connection "
+                "pass service_account='NAME@PROJECT.iam.gserviceaccount.com', or set it in the connection "
                 f"{self.gcp_conn_id!r}, or let the connection use a service account's credentials",
             )
         return account
@@ -296,6 +311,13 @@ def watch_job(
         on_active_jobs=on_active_jobs,
     )
     return watcher.watch(job_name, poll_interval)
+
+
+def emulator_is_not_named(job_name: str) -> VertexTrainingError:
+    """Return the error of a job that was made on the emulator, of which this process does not know."""
+    from airflow_vertex_training.vertex.api import advice
+
+    return advice.api_error(f"Watching {job_name}", EmulatorVariableMissingError())
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from airflow_vertex_training import compat, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
+from airflow_vertex_training.vertex.api.emulator import emulator_address
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
@@ -49,6 +50,8 @@ class VertexJobTrigger(BaseTrigger):
         cancel_on_kill: whether a killed task's job is cancelled, default yes.
         deployment_id: value of the job's label ``airflow_deployment``, default ``airflow``. Jobs that carry
             another one, or none, are watched as well, at a higher price.
+        on_emulator: whether the job was made on the emulator, default no. A triggerer that does not know of
+            the emulator says so at once.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class VertexJobTrigger(BaseTrigger):
         poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
         cancel_on_kill: bool = True,
         deployment_id: str = DEFAULT_DEPLOYMENT_ID,
+        on_emulator: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_name = job_name
@@ -68,6 +72,7 @@ class VertexJobTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.deployment_id = deployment_id
+        self.on_emulator = on_emulator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments: names and numbers only, no secret and no spec."""
@@ -80,6 +85,7 @@ class VertexJobTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "cancel_on_kill": self.cancel_on_kill,
                 "deployment_id": self.deployment_id,
+                "on_emulator": self.on_emulator,
             },
         )
 
@@ -104,6 +110,8 @@ class VertexJobTrigger(BaseTrigger):
 
     async def _wait(self) -> TriggerEvent:
         hooks, progress = await asyncio.to_thread(_load)
+        if self.on_emulator and emulator_address() is None:
+            return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
         updates = hooks.watch_job(
             self.job_name,
             gcp_conn_id=self.gcp_conn_id,

@@ -22,10 +22,11 @@ from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import wire
+from airflow_vertex_training.vertex.api.emulator import emulator_address
 from airflow_vertex_training.vertex.exceptions import (
     InvalidJobError,
+    Retry,
     UnclearSubmitError,
-    VertexApiError,
     VertexTrainingError,
 )
 from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
@@ -131,6 +132,9 @@ class VertexJobOperator(BaseOperator):
             self._end_job(context, self._interrupted())
             self._stop_dag_test(error)
             raise
+        except VertexTrainingError as error:
+            self._stop_dag_test(error)
+            raise _alone(error) from None
         except Exception as error:
             self._stop_dag_test(error)
             raise
@@ -146,7 +150,8 @@ class VertexJobOperator(BaseOperator):
         except Exception as error:
             # Only a series' first try spares the task its retries: after a later one, the next may still find
             # an earlier job.
-            hopeless = this.try_number == _first_try(context["ti"]) and _will_not_pass(error)
+            first = this.try_number == _first_try(context["ti"])
+            hopeless = first and self._retry_is_in_vain(error)
             unclear_calls = error.calls if isinstance(error, UnclearSubmitError) else 0
             if this.try_number > 1 or unclear_calls:
                 try_follows = not hopeless and self._try_follows(context, error)
@@ -155,7 +160,7 @@ class VertexJobOperator(BaseOperator):
                     verdict, lambda jobs: self._submitter(context, jobs).left_running(this, unclear_calls)
                 )
             if hopeless:
-                raise compat.AirflowFailException(str(error)) from error
+                raise compat.not_retried(error) from None
             raise
         ended = submitted.job
         self._job_name = ended.name
@@ -178,7 +183,8 @@ class VertexJobOperator(BaseOperator):
             return self._result(job)
         if not job.is_final:
             self._see_to_job(context, Asker.WAIT_GIVEN_UP, job.name, error)
-        raise error
+            raise _alone(error)
+        raise _alone(self._as_failed(error))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
@@ -238,6 +244,15 @@ class VertexJobOperator(BaseOperator):
     def _try_follows(self, context: Context, error: BaseException) -> bool:
         """Whether Airflow tries once more after ``error`` has left the task."""
         return _tries_left(context) and compat.policy_retries(self, context, error)
+
+    def _as_failed(self, error: Exception) -> Exception:
+        """Return the error that the task ends by; Airflow does not retry after it where that can't help."""
+        return compat.not_retried(error) if self._retry_is_in_vain(error) else error
+
+    def _retry_is_in_vain(self, error: Exception) -> bool:
+        """Whether Airflow should not retry after ``error``, where no retry policy of the task says it."""
+        never = isinstance(error, VertexTrainingError) and error.retry is Retry.NEVER
+        return never and getattr(self, "retry_policy", None) is None
 
     def _end_job(self, context: Context, asker: Asker) -> None:
         """See to what this try has submitted."""
@@ -343,6 +358,7 @@ class VertexJobOperator(BaseOperator):
             poll_interval=self.poll_interval,
             cancel_on_kill=self.cancel_on_kill,
             deployment_id=settings.deployment_id(),
+            on_emulator=emulator_address() is not None,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
 
@@ -375,7 +391,7 @@ class VertexJobOperator(BaseOperator):
     def _result(self, job: JobSnapshot) -> dict[str, Any]:
         error = ended_badly(job)
         if error is not None:
-            raise error
+            raise self._as_failed(error)
         from airflow_vertex_training.vertex.watch import progress
 
         self.log.info("%s", progress.summary(job))
@@ -424,10 +440,6 @@ def _first_try(ti: Any) -> int:
     return int(ti.max_tries - (ti.task.retries or 0) + 1)
 
 
-def _will_not_pass(error: Exception) -> bool:
-    """Whether the same task would meet the same error at its next try."""
-    from airflow_vertex_training.vertex.api import status
-
-    if isinstance(error, VertexApiError):
-        return error.__cause__ is not None and not status.is_transient(error.__cause__)
-    return isinstance(error, InvalidJobError)
+def _alone(error: Exception) -> Exception:
+    """Return an error without its traceback: its message says all that the client library's frames could."""
+    return error.with_traceback(None)

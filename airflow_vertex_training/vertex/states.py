@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.vertex.catalogue.jobs import exception_in, explain_job
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
 
 if TYPE_CHECKING:
@@ -75,12 +76,29 @@ class JobSnapshot:
         return not self.is_final and self.state != CANCELLING
 
 
-def ended_badly(job: JobSnapshot) -> JobEndedError | None:
-    """Return the error that a final job's state stands for, or ``None`` where it succeeded."""
+def ended_badly(job: JobSnapshot, exception: str = "") -> JobEndedError | None:
+    """Return the error that a final job stands for, or ``None`` where it succeeded.
+
+    Args:
+        job: as it ended.
+        exception: the line of the failing replica's log that says what went wrong, such as
+            ``ValueError: no data``; default the one that Vertex AI's message ends with, if it has any.
+    """
     if job.state in SUCCEEDED:
         return None
-    error = JobCancelledError if job.state in CANCELLED else JobFailedError
-    return error(name=job.name, state=job.state, code=job.error_code, message=job.error_message)
+    explained = explain_job(job.error_code, job.error_message)
+    kind: type[JobEndedError] = JobCancelledError if job.state in CANCELLED else JobFailedError
+    if explained is not None and issubclass(explained.kind, JobEndedError):
+        kind = explained.kind
+    return kind(
+        name=job.name,
+        state=job.state,
+        code=job.error_code,
+        message=job.error_message,
+        reason="" if explained is None else explained.title,
+        advice="" if explained is None else explained.advice,
+        exception=exception or exception_in(job.error_message),
+    )
 
 
 def age(job: JobSnapshot) -> tuple[bool, str, str]:

@@ -7,10 +7,11 @@ values may be secrets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_vertex_training.vertex import exceptions
 from airflow_vertex_training.vertex.exceptions import (
     JobEndedError,
     JobLostError,
@@ -81,7 +82,8 @@ def read_event(event: object) -> tuple[JobSnapshot, VertexTrainingError | None]:
 def _kinds() -> dict[str, type[VertexTrainingError]]:
     """Return the classes of the errors that can end a wait, by their names."""
     roots = (JobEndedError, JobLostError, VertexApiError)
-    return {kind.__name__: kind for root in roots for kind in _tree(root)}
+    classes = {name: kind for name, kind in vars(exceptions).items() if isinstance(kind, type)}
+    return {name: kind for name, kind in classes.items() if issubclass(kind, roots)}
 
 
 def _of_job(kind: type[VertexTrainingError], job: JobSnapshot) -> dict[str, Any]:
@@ -89,12 +91,6 @@ def _of_job(kind: type[VertexTrainingError], job: JobSnapshot) -> dict[str, Any]
     if issubclass(kind, JobEndedError):
         return {"name": job.name, "state": job.state, "code": job.error_code, "message": job.error_message}
     return {"name": job.name} if issubclass(kind, JobLostError) else {}
-
-
-def _tree(root: type[VertexTrainingError]) -> Iterator[type[VertexTrainingError]]:
-    yield root
-    for kind in root.__subclasses__():
-        yield from _tree(kind)
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_project(connect, keyfile):
 
 def test_no_project_anywhere(connect):
     """Without a project the message names all the ways to set one."""
-    with pytest.raises(InvalidJobError, match=r"^project_id: is set nowhere: .* connection 'mine', or use"):
+    with pytest.raises(InvalidJobError, match=r"^project_id is not set: .* connection 'mine', or use"):
         connect(is_anonymous=True).resolve_project()
 
 
@@ -256,19 +256,19 @@ def test_good_connection(on_emulator, project, connect, monkeypatch):
         (
             "PERMISSION_DENIED",
             "Vertex AI API has not been used in project 1 before or it is disabled.",
-            "Enable the Vertex AI API: 'gcloud services enable aiplatform.googleapis.com",
+            "What to do: 'gcloud services enable aiplatform.googleapis.com --project 1'",
         ),
         (
             "PERMISSION_DENIED",
             "Permission 'aiplatform.customJobs.list' denied on resource.",
-            "the submitting account has the role Vertex AI User",
+            "the role Vertex AI User (roles/aiplatform.user)",
         ),
-        ("UNAUTHENTICATED", "Request had invalid credentials.", "Google did not take the credentials"),
+        ("UNAUTHENTICATED", "Request had invalid credentials.", "Google does not take the credentials"),
     ],
     ids=["api-disabled", "permission", "credentials"],
 )
 def test_refused_connection(on_emulator, project, connect, monkeypatch, code, text, advice):
-    """What Vertex refuses is told in its own words, with what to do."""
+    """What Vertex refuses is told with what to do, and in its own words."""
     hook = connect(region=REGION)
     monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
     on_emulator.control.add_fault(project, "error", method="ListCustomJobs", code=code, message=text)
@@ -284,7 +284,7 @@ def test_connection_without_region(connect):
     """A connection without a region can't be tried, and the message says so."""
     worked, message = connect(project="acme", is_anonymous=True).test_connection()
     assert not worked
-    assert message.startswith("region: is set nowhere")
+    assert message.startswith("region is not set: pass region='us-central1', or set it in the")
 
 
 def test_connection_to_a_region_that_is_none(connect):
@@ -292,7 +292,7 @@ def test_connection_to_a_region_that_is_none(connect):
     hook = connect(project="acme", is_anonymous=True, region=REGION, api_endpoint="nowhere.invalid")
     worked, message = hook.test_connection()
     assert not worked
-    assert "check the connection's api_endpoint and the region's spelling" in message
+    assert "check the region's spelling, the connection's field api_endpoint" in message
 
 
 def test_connection_with_a_broken_key(connect):
@@ -335,7 +335,7 @@ def test_cancel_of_what_has_ended_or_is_gone_is_no_error(on_emulator, project, s
 def test_permanent_error_of_a_get(on_emulator, project, supervisor):
     """A job that is not there is told at once, by its name."""
     name = f"projects/{project}/locations/{REGION}/customJobs/404"
-    with pytest.raises(VertexApiError, match=f"^Getting {name} failed. NOT_FOUND"):
+    with pytest.raises(VertexApiError, match=f"^NOT_FOUND: .*\nGetting {name} failed.$"):
         VertexTrainingHook().get_job(name)
     assert on_emulator.control.requests(project) == {"GetCustomJob": {"NOT_FOUND": 1}}
 

@@ -7,7 +7,11 @@ from airflow.sdk import DAG
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
-from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.exceptions import (
+    InvalidJobError,
+    PermissionDeniedError,
+    UnreachableError,
+)
 from tests.provider.task_runs import run_task
 from tests.provider.training_tasks import (
     IMAGE,
@@ -60,8 +64,9 @@ def test_no_service_account_anywhere(monkeypatch, supervisor):
 
     assert outcome.state == "failed"
     assert str(outcome.error) == (
-        "service_account: is set nowhere: give it to the operator, or set the field service_account of the "
-        "connection 'vertex_training_default', or let the connection use a service account's credentials"
+        "service_account is not set: pass service_account='NAME@PROJECT.iam.gserviceaccount.com', or set it "
+        "in the connection 'vertex_training_default', or let the connection use a service account's "
+        "credentials"
     )
 
 
@@ -73,10 +78,9 @@ def test_unreachable_endpoint(monkeypatch, supervisor):
     outcome = run_task(make(retries=3))
 
     assert outcome.state == "up_for_retry"
-    assert str(outcome.error).startswith(
-        f"Creating a job in {REGION} of project acme failed. UNAVAILABLE: failed to connect to all addresses"
-    )
-    assert "check the connection's api_endpoint" in str(outcome.error)
+    assert type(outcome.error) is UnreachableError
+    assert str(outcome.error).startswith("Nothing answers at the endpoint\n")
+    assert str(outcome.error).endswith(f"\nCreating a job in {REGION} of project acme failed.")
 
 
 def test_wrong_project(monkeypatch, supervisor):
@@ -89,10 +93,9 @@ def test_wrong_project(monkeypatch, supervisor):
 
     assert outcome.state == "failed"
     assert isinstance(outcome.error, compat.AirflowFailException)
-    assert str(outcome.error).startswith(
-        f"Creating a job in {REGION} of project acne failed. PERMISSION_DENIED: "
-    )
-    assert "Check that the project's name is right" in str(outcome.error)
+    assert isinstance(outcome.error, PermissionDeniedError)
+    assert str(outcome.error).startswith("The account lacks the permission aiplatform.customJobs.create\n")
+    assert str(outcome.error).endswith(f"\nCreating a job in {REGION} of project acne failed.")
 
 
 @pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "PERMISSION_DENIED"])

@@ -154,7 +154,8 @@ async def test_deleted_job_is_an_error(on_emulator, project, run_job):
     event = await task
 
     assert event["status"] == "error"
-    assert event["message"].startswith(f"{name} does not exist any more")
+    assert event["message"].startswith("The job is not there any more: somebody deleted it")
+    assert event["message"].endswith(f"\nJob: {name}")
 
 
 async def test_triggers_share_one_connection(on_emulator, project, run_job):

@@ -136,7 +136,7 @@ def test_resumed_success_returns_the_result(supervisor):
 def test_resumed_failure_raises_the_jobs_error(supervisor, state, error):
     """The event of a job that did not succeed fails the task with the job's own code and message."""
     event = event_for(NAME, state, "error")
-    with pytest.raises(error, match=f"{NAME} ended as {state}: no luck .error code 3.") as raised:
+    with pytest.raises(error, match=f"^no luck\nJob: {NAME} .{state}, error code 3.$") as raised:
         resume(make(), "execute_complete", {"event": event})
     assert raised.value.code == 3
 

@@ -44,7 +44,7 @@ def test_a_bad_end_is_an_error_with_vertex_own_words(state: str, error: type[Job
     """The error for a job's bad end carries its name, state, code and message."""
     ended = states.ended_badly(JobSnapshot("job", state=state, error_code=8, error_message="no machines"))
     assert type(ended) is error
-    assert str(ended) == f"job ended as {state}: no machines (error code 8)"
+    assert str(ended) == f"no machines\nJob: job ({state}, error code 8)"
     assert (ended.name, ended.state, ended.code, ended.message) == ("job", state, 8, "no machines")
 
 
@@ -55,7 +55,8 @@ def test_success_is_no_error() -> None:
 
 def test_an_end_without_a_reason_says_so() -> None:
     """Where Vertex gives no message, the error does not end in a bare colon."""
-    assert "Vertex gave no reason" in str(states.ended_badly(JobSnapshot("job", state="JOB_STATE_FAILED")))
+    said = str(states.ended_badly(JobSnapshot("job", state="JOB_STATE_FAILED")))
+    assert said == "The job is failed, and Vertex AI gave no reason\nJob: job (JOB_STATE_FAILED)"
 
 
 def test_a_state_in_words() -> None:

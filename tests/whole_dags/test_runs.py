@@ -188,12 +188,12 @@ def test_environment(runs: Runs) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("dag_id", ["failing", "failing_in_the_worker"])
 def test_a_failed_job_fails_the_task_in_vertex_words(runs: Runs, dag_id: str) -> None:
-    """The task fails with the job's own error message and code, and the job's name."""
+    """The task fails with what happened, then the job's own error message and code, and the job's name."""
     assert runs.results[dag_id]["state"] == "failed"
     log = runs.logs[dag_id]
-    assert f"JobFailedError: {runs.job(dag_id)['name']} ended as JOB_STATE_FAILED: The replica" in log
+    assert "JobFailedError: workerpool0-0 exited with status 3" in log
+    assert f"Job: {runs.job(dag_id)['name']} (JOB_STATE_FAILED, error code 3)" in log
     assert "workerpool0-0 exited with a non-zero status of 3" in log
-    assert "(error code 3)" in log
 
 
 @pytest.mark.timeout(300)
@@ -203,12 +203,12 @@ def test_a_failed_job_fails_the_task_in_vertex_words(runs: Runs, dag_id: str) ->
         ("bad_after_rendering", "image: Vertex AI does not pull from 'quay.io'"),
         (
             "no_region",
-            "region: is set nowhere: give it to the operator, such as region='us-central1', or set",
+            "region is not set: pass region='us-central1', or set it in the connection",
         ),
-        ("no_service_account", "service_account: is set nowhere: give it to the operator, or set the field"),
+        ("no_service_account", "service_account is not set: pass service_account="),
         ("wrong_project", "PERMISSION_DENIED"),
-        ("wrong_project", "Check that the project's name is right"),
-        ("unreachable", "Nothing answers there: check the connection's api_endpoint"),
+        ("wrong_project", "grant the account that the connection uses the role Vertex AI User"),
+        ("unreachable", "Nothing answers at the endpoint"),
         ("named_connection_is_missing", "no_such_connection"),
     ],
 )

@@ -1,81 +1,76 @@
-"""What to do about an API error, in words."""
+"""Our error for one of Google's: what happened, what it means, and what to do.
+
+What Google's errors mean is in the ``catalogue``; what one is made of, the client library says.
+"""
 
 from __future__ import annotations
 
-from google.auth import exceptions as auth_exceptions
-from grpc import StatusCode
+from typing import Any
 
-from airflow_vertex_training.vertex.api.emulator import EMULATOR_VARIABLE
-from airflow_vertex_training.vertex.api.status import UNKNOWN_HOST, Exhausted, exhausted, status_code
-from airflow_vertex_training.vertex.exceptions import VertexApiError
+from google.auth import exceptions as auth_exceptions
+
+from airflow_vertex_training.vertex.api import status
+from airflow_vertex_training.vertex.catalogue.calls import explain_call
+from airflow_vertex_training.vertex.catalogue.entries import Told
+from airflow_vertex_training.vertex.exceptions import VertexApiError, VertexTrainingError
 
 
 def api_error(doing: str, error: BaseException) -> VertexApiError:
-    """Return our error for one of the API's: what happened, in Vertex's words, and what to do.
+    """Return our error for one of the API's, to be chained to it.
+
+    Its first line says what happened, as shortly as can be. What it means, what to do, Google's own words and
+    what was being done follow, each on a line of its own.
 
     Args:
         doing: what was being done, such as ``Creating a job in us-central1 of project acme``.
-        error: the API's own error, to be chained by ``raise ... from error``.
+        error: the API's own error, or one of google-auth's.
     """
-    return VertexApiError(f"{doing} failed. {describe(error)}")
+    if isinstance(error, VertexApiError):
+        return error
+    told = _told(error)
+    explained = explain_call(told)
+    words = _words(error, told)
+    if explained is None or not explained.title:
+        lines = [words]
+    else:
+        lines = [explained.title, explained.advice, f"Google's words: {words}"]
+    kind = VertexApiError if explained is None else explained.kind
+    assert issubclass(kind, VertexApiError)  # noqa: S101 - entries of calls have no others
+    return kind("\n".join([*lines, f"{doing} failed."]), status=told.code, message=told.text)
 
 
 def describe(error: BaseException) -> str:
-    """Say what an error is and, where known, what to do about it, in one paragraph."""
-    code = status_code(error)
-    text = getattr(error, "message", None) or str(error)
-    words = f"{code.name}: {text}" if code is not None else f"{type(error).__name__}: {text}"
-    advice = _advice(code, text, error)
-    return f"{words.rstrip('.')}. {advice}" if advice else words
+    """Say what an error is and, where known, what to do about it, in one paragraph for a log line."""
+    if isinstance(error, VertexTrainingError):
+        return " ".join(str(error).split("\n"))
+    told = _told(error)
+    explained = explain_call(told)
+    words = _words(error, told)
+    if explained is None or not explained.title:
+        return words
+    return f"{explained.title}. {explained.advice} Google's words: {words}".replace("\n", " ")
 
 
-def _advice(code: StatusCode | None, text: str, error: BaseException) -> str:
-    by_text = next((advice for words, advice in _ADVICE_BY_TEXT if words in text), None)
-    if by_text:
-        return by_text
+def _words(error: BaseException, told: Told) -> str:
+    code = status.status_code(error)
+    return f"{type(error).__name__ if code is None else code.name}: {told.text}"
+
+
+def _told(error: BaseException) -> Told:
+    code = status.status_code(error)
+    details: list[Any] = getattr(error, "details", None) or []
+    return Told(
+        code=_class(error) if code is None else code.name,
+        text=str(getattr(error, "message", None) or error),
+        reason=str(getattr(error, "reason", None) or ""),
+        details="\n".join(map(str, details)),
+    )
+
+
+def _class(error: BaseException) -> str:
+    """Return the name of an error's class; of google-auth's many, only those that mean something else."""
+    if isinstance(error, auth_exceptions.DefaultCredentialsError):
+        return "DefaultCredentialsError"
     if isinstance(error, auth_exceptions.GoogleAuthError):
-        return _ADVICE_CREDENTIALS
-    if what := exhausted(error):
-        return _ADVICE_EXHAUSTED[what]
-    return _ADVICE_BY_CODE.get(code, "") if code else ""
-
-
-_ADVICE_CREDENTIALS = (
-    "Google did not take the credentials: check the connection's keyfile or impersonation chain, or run "
-    "'gcloud auth application-default login' where application default credentials are used."
-)
-
-_ADVICE_UNKNOWN_HOST = (
-    "That host name does not exist: check the connection's api_endpoint and the region's spelling."
-)
-
-_ADVICE_BY_TEXT = (
-    (
-        "has not been used in project",
-        "Enable the Vertex AI API: 'gcloud services enable aiplatform.googleapis.com --project PROJECT'.",
-    ),
-    (
-        "actAs",
-        "Grant the submitting account roles/iam.serviceAccountUser on the job's service account.",
-    ),
-    (
-        "failed to connect to all addresses",
-        f"Nothing answers there: check the connection's api_endpoint, {EMULATOR_VARIABLE}, the network.",
-    ),
-    *((words, _ADVICE_UNKNOWN_HOST) for words in UNKNOWN_HOST),
-    ("Getting metadata from plugin failed", _ADVICE_CREDENTIALS),
-)
-
-_ADVICE_BY_CODE = {
-    StatusCode.PERMISSION_DENIED: (
-        "Check that the project's name is right and that the submitting account has the role Vertex AI User "
-        "(roles/aiplatform.user) there."
-    ),
-    StatusCode.UNAUTHENTICATED: _ADVICE_CREDENTIALS,
-}
-
-_ADVICE_EXHAUSTED = {
-    Exhausted.REQUESTS: "Too many requests in this project and region: wait, or ask for quota.",
-    Exhausted.QUOTA: "Ask for more quota, or use another region, machine or accelerator.",
-    Exhausted.MACHINES: "Try later, or use another region, machine or accelerator.",
-}
+        return "TransportError" if status.passes_soon(error) else "GoogleAuthError"
+    return type(error).__name__

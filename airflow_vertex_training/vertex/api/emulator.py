@@ -15,6 +15,13 @@ EMULATOR_VARIABLE = "VERTEX_AI_EMULATOR_HOST"
 _UNIX = "unix:"
 
 
+class EmulatorVariableMissingError(Exception):
+    """A job was made on the emulator, and this process does not know where that is."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{EMULATOR_VARIABLE} is not set here")
+
+
 def emulator_address(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the emulator's address, or ``None`` where calls go to Vertex AI.
 

@@ -140,8 +140,8 @@ class Submitter:
                 raise advice.api_error(doing, error) from error
             made = "no answer said whether it was created" if self._unclear else "none was created"
             raise SubmitTimeoutError(
-                f"{doing} was given up after {self.timeout:.0f} s (submit_timeout); {made}. "
-                f"{advice.describe(error)}"
+                f"{advice.api_error(doing, error)}\n"
+                f"It was given up after {self.timeout:.0f} s (submit_timeout); {made}."
             ) from error
 
     def _create_once(self, job: TrainingJob, this: TaskTry) -> Submission:

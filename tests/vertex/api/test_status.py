@@ -10,7 +10,7 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError, Transp
 from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure
 from grpc import StatusCode
 
-from airflow_vertex_training.vertex.api import advice, retries, status
+from airflow_vertex_training.vertex.api import retries, status
 from airflow_vertex_training.vertex.api.status import Exhausted
 
 AMBIGUOUS = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"}
@@ -115,31 +115,6 @@ def test_errors_that_are_not_the_api_mean_nothing_here(error: Exception) -> None
     """A fault of our own is neither repeated nor taken for an answer."""
     assert not status.is_transient(error)
     assert not status.may_create_again(error)
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (
-            an_error("UNAVAILABLE", "failed to connect to all addresses"),
-            "Nothing answers there: check the conn",
-        ),
-        (
-            an_error("UNAVAILABLE", "Getting metadata from plugin failed with error: x"),
-            "Google did not take the",
-        ),
-        (an_error("UNAVAILABLE", "errors resolving nowhere"), "That host name does not exist"),
-        (an_error("PERMISSION_DENIED"), "(roles/aiplatform.user)"),
-        (an_error("RESOURCE_EXHAUSTED"), "Too many requests in this project and region"),
-        (an_error("RESOURCE_EXHAUSTED", CAPACITY), "Ask for more quota"),
-        (RefreshError("token expired"), "check the connection's keyfile"),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_a_message_says_what_to_do(error: Exception, words: str) -> None:
-    """Where it is known what helps, the message says so after the API's own words."""
-    said = advice.describe(error)
-    assert said.index(getattr(error, "message", None) or str(error)) < said.index(words)
 
 
 def test_calls_are_repeated_until_patience_ends() -> None:

@@ -138,7 +138,7 @@ def test_a_cleared_job_that_can_not_be_cancelled_has_no_successor(
     name = jobs.create(a_job(first)).name
     emulator.control.add_fault(project, **DENIED, method="CancelCustomJob")
     cleared = a_try(try_number=2, clear_number=1, max_tries=2)
-    with pytest.raises(VertexApiError, match=f"Cancelling {name} failed. PERMISSION_DENIED"):
+    with pytest.raises(VertexApiError, match=f"PERMISSION_DENIED: .*\nCancelling {name} failed"):
         Submitter(Places(jobs)).submit(a_job(cleared), cleared)
     assert len(emulator.control.jobs(project)) == 1
 
@@ -151,7 +151,9 @@ def test_a_try_that_was_given_up_touches_nothing(
     later = a_try(try_number=5)
     name = jobs.create(a_job(later)).name
     old = a_try(try_number=2, max_tries=1)
-    with pytest.raises(TryGivenUpError, match=f"given up try 2 of this task: a later try made {name}"):
+    with pytest.raises(
+        TryGivenUpError, match=f"given up try 2 of this task: a later try has a job.*\nJob: {name}"
+    ):
         Submitter(Places(jobs), reattach=reattach).submit(a_job(old), old)
     assert len(emulator.control.jobs(project)) == 1
     assert "CancelCustomJob" not in emulator.control.requests(project)
@@ -218,7 +220,7 @@ def test_credentials_that_google_refuses_are_told_at_once(
     """A bad key is no lost answer: nothing was sent, nothing is waited for."""
     bad = Jobs(jobs.client, project, REGION, jobs.sleep, NoToken(RefreshError("invalid_grant"), 10**6))
     this = a_try(try_number=try_number)
-    with pytest.raises(VertexApiError, match=r"invalid_grant.*check the connection's keyfile"):
+    with pytest.raises(VertexApiError, match=r"(?s)check the connection's keyfile.*invalid_grant"):
         Submitter(Places(bad)).submit(a_job(this), this)
     assert (sleeps, emulator.control.requests(project)) == ([], {})
 

@@ -1,0 +1,129 @@
+"""Failures of calls that did not get to Vertex AI: no credentials, or nobody there."""
+
+from __future__ import annotations
+
+from airflow_vertex_training.vertex import exceptions as errors
+from airflow_vertex_training.vertex.catalogue.entries import Entry
+
+__all__ = ["UNREACHED"]
+
+_IAM = "https://cloud.google.com/vertex-ai/docs/general/access-control"
+_GRPC = "https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"
+
+UNREACHED = (
+    Entry(
+        title="There are no Google credentials here",
+        explanation=(
+            "The connection names none, so application default credentials serve, and this process has "
+            "none of those."
+        ),
+        remedy=(
+            "give the connection a keyfile or an impersonation chain, run 'gcloud auth application-default "
+            "login', or, for the emulator, set VERTEX_AI_EMULATOR_HOST for each of Airflow's processes."
+        ),
+        call=errors.CredentialsError,
+        codes=("DefaultCredentialsError",),
+        source="https://cloud.google.com/docs/authentication/application-default-credentials",
+    ),
+    Entry(
+        title="Google does not take the credentials",
+        explanation="They have expired, were revoked, or belong to an account that may not get a token.",
+        remedy=(
+            "check the connection's keyfile or impersonation chain (it needs "
+            "roles/iam.serviceAccountTokenCreator), or run 'gcloud auth application-default login' again."
+        ),
+        call=errors.CredentialsError,
+        codes=("UNAUTHENTICATED", "GoogleAuthError"),
+        samples=(
+            (
+                "UNAUTHENTICATED",
+                (
+                    "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
+                    "cookie or other valid authentication credential."
+                ),
+            ),
+        ),
+        source=_IAM,
+    ),
+    Entry(
+        title="Google gave no token for the credentials",
+        explanation="Either nobody answered where tokens are given, or the credentials are not good for one.",
+        remedy=(
+            "check the network's way to oauth2.googleapis.com, and the connection's keyfile or "
+            "impersonation chain."
+        ),
+        call=errors.UnreachableError,
+        codes=("UNAVAILABLE", "TransportError"),
+        pattern=r"^TransportError|getting metadata from plugin failed",
+        samples=(
+            (
+                "UNAVAILABLE",
+                "Getting metadata from plugin failed with error: ('invalid_grant: Bad Request',)",
+            ),
+        ),
+        source=_GRPC,
+    ),
+    Entry(
+        title="The emulator's variable is not set in this process",
+        explanation=(
+            "The job was made on the emulator, by a process that has VERTEX_AI_EMULATOR_HOST set. This "
+            "process, the triggerer as a rule, would look for the job on Vertex AI."
+        ),
+        remedy=(
+            "set VERTEX_AI_EMULATOR_HOST for each of Airflow's processes, or for none, and start them again."
+        ),
+        call=errors.EndpointError,
+        codes=("EmulatorVariableMissingError",),
+        source="https://cloud.google.com/pubsub/docs/emulator",
+    ),
+    Entry(
+        title="The endpoint speaks plaintext, not TLS",
+        explanation=(
+            "Something answers there, but it is no endpoint of Vertex AI; an emulator or a proxy, perhaps."
+        ),
+        remedy=(
+            "check the connection's field api_endpoint. An emulator is named by VERTEX_AI_EMULATOR_HOST, "
+            "set for each of Airflow's processes."
+        ),
+        call=errors.EndpointError,
+        codes=("UNAVAILABLE",),
+        pattern=r"WRONG_VERSION_NUMBER",
+        source=_GRPC,
+    ),
+    Entry(
+        title="The endpoint's TLS certificate is not trusted here",
+        explanation=(
+            "A proxy that opens TLS, or a private endpoint with a certificate of its own, is in between."
+        ),
+        remedy=(
+            "check the connection's field api_endpoint, and have gRPC trust the certificate: "
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE for each of Airflow's processes."
+        ),
+        call=errors.EndpointError,
+        codes=("UNAVAILABLE",),
+        pattern=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+        source="https://grpc.github.io/grpc/core/md_doc_environment_variables.html",
+    ),
+    Entry(
+        title="The endpoint's host name does not exist",
+        explanation="Nobody was asked for anything: the name can't be looked up here.",
+        remedy="check the region's spelling, the connection's field api_endpoint, and this machine's DNS.",
+        call=errors.UnreachableError,
+        codes=("UNAVAILABLE",),
+        # gRPC has two resolvers, each with its own words.
+        pattern=r"DNS resolution failed|errors resolving",
+        source=_GRPC,
+    ),
+    Entry(
+        title="Nothing answers at the endpoint",
+        explanation="No connection came about, so nothing was asked.",
+        remedy=(
+            "check the connection's field api_endpoint, the network, and VERTEX_AI_EMULATOR_HOST where it "
+            "is set: does the emulator run?"
+        ),
+        call=errors.UnreachableError,
+        codes=("UNAVAILABLE",),
+        pattern=r"failed to connect to all addresses",
+        source=_GRPC,
+    ),
+)
