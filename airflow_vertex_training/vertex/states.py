@@ -44,7 +44,7 @@ def state_in_words(state: str) -> str:
     return state.removeprefix("JOB_STATE_").replace("_", " ").capitalize()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobSnapshot:
     """What was last seen of a job. It holds no spec: environment values may be secrets."""
 

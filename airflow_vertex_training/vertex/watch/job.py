@@ -26,7 +26,7 @@ REASON_PATIENCE = 90.0
 OVERDUE_INTERVALS = 2.0
 
 
-@dataclass
+@dataclass(slots=True)
 class WatchedJob:
     """What is known of a watched job.
 

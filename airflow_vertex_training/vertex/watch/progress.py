@@ -62,6 +62,18 @@ async def follow(
 class _Way:
     """What was said of a job so far."""
 
+    # A triggerer has one for each of a thousand jobs.
+    __slots__ = (
+        "_call_later",
+        "_log",
+        "_now",
+        "_running_since",
+        "_said_any",
+        "_said_running",
+        "_sees",
+        "_timer",
+    )
+
     def __init__(
         self,
         log: Any,
@@ -71,7 +83,8 @@ class _Way:
         self._log = log
         self._now = now
         self._call_later = call_later
-        self._said: set[str] = set()
+        self._said_any = False
+        self._said_running = False
         self._running_since: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sees = True
@@ -100,13 +113,14 @@ class _Way:
 
     def _say_missed(self, job: JobSnapshot) -> None:
         """Say the states between two looks. A new job is queued first, and one that was started ran."""
-        if job.create_time and job.state != _QUEUED and not self._said:
+        if job.create_time and job.state != _QUEUED and not self._said_any:
             self._say_state(job, _QUEUED, job.create_time)
-        if job.start_time and job.state != states.RUNNING and states.RUNNING not in self._said:
+        if job.start_time and job.state != states.RUNNING and not self._said_running:
             self._say_state(job, states.RUNNING, job.start_time)
 
     def _say_state(self, job: JobSnapshot, state: str, since: datetime | None) -> None:
-        self._said.add(state)
+        self._said_any = True
+        self._said_running = self._said_running or state == states.RUNNING
         age = _seconds(job.create_time, since)
         words = states.state_in_words(state)
         self._log.info("%s", words if age is None or age < 1 else f"{words} (after {in_words(age)})")

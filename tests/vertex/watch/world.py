@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 PARENT = "projects/acme/locations/us-central1"
 
 # What comes of a request. `stale` is a list of half a minute ago, `lossy` one that lacks every second job.
-Outcome = Literal["well", "stale", "lossy", "passes", "too many", "refused"]
+# `gone` is a get that does not find a job though it is there.
+Outcome = Literal["well", "stale", "lossy", "passes", "too many", "refused", "gone"]
 MEANINGS = {"passes": Meaning.PASSES, "too many": Meaning.TOO_MANY_REQUESTS, "refused": Meaning.REFUSED}
 
 
@@ -147,7 +148,7 @@ class World:
         if outcome in MEANINGS:
             return failed(MEANINGS[outcome], name)
         job = self.lives[name.rpartition("/")[2]].at(name, self.now)
-        return Got(job) if job else failed(Meaning.NOT_FOUND, name)
+        return Got(job) if job and outcome != "gone" else failed(Meaning.NOT_FOUND, name)
 
     def _page(self, ask: ReadPage, outcome: Outcome) -> Page:
         now = self.now - 30.0 if outcome == "stale" else self.frozen_at or self.now
