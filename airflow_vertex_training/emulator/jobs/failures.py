@@ -14,7 +14,10 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CannotRun", "ReplicaFailure", "ReplicaLost", "failure_text", "last_traceback"]
+__all__ = ["LINK_TO_LOG", "CannotRun", "ReplicaFailure", "ReplicaLost", "failure_text", "last_traceback"]
+
+LINK_TO_LOG = "To find out more about why your job exited please check the logs:"
+"""What stands before the link in a failed job's error."""
 
 _TRACEBACK = "Traceback (most recent call last):"
 _LONGEST_REASON = 2_000
@@ -57,7 +60,7 @@ def failure_text(failure: ReplicaFailure, project_number: str, job_id: str) -> s
     why = f"Termination reason: {failure.reason}\n\n" if failure.reason else ""
     return (
         f"The replica {failure.replica} {what} with a non-zero status of {failure.status}. {why}"
-        f"To find out more about why your job exited please check the logs: {link}"
+        f"{LINK_TO_LOG} {link}"
     )
 
 

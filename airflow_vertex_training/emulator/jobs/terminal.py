@@ -9,6 +9,8 @@ import shlex
 import threading
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.emulator.jobs.failures import LINK_TO_LOG
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,9 +37,10 @@ class Terminal:
         """Say in which state a job is now; for one that has failed also why."""
         if self._write is not None:
             text = job.state_name.removeprefix("JOB_STATE_")
-            error = job.late_error or (job.message.error.code, job.message.error.message)
-            why = f": {error[1]}" if error[1] else ""
-            self._write(f"{_name(job)}: {text}{why}")
+            error = job.late_error[1] if job.late_error else job.message.error.message
+            # The traceback has been on this terminal, and the link leads to a console that knows no such job.
+            why = error.partition("\n")[0].partition(LINK_TO_LOG)[0].rstrip()
+            self._write(f"{_name(job)}: {text}{': ' if why else ''}{why}")
 
     def started(self, job: Job, replica: str, program: Program) -> None:
         """Say what a replica runs, and where."""
@@ -48,7 +51,7 @@ class Terminal:
     def line(self, job: Job, replica: str, line: str) -> None:
         """Pass on what a replica printed."""
         if self._write is not None:
-            self._write(f"{_name(job)} {replica} | {line}")
+            self._write(f"{job.message.display_name} (...{job.job_id[-4:]}) {replica} | {line}")
 
 
 def _name(job: Job) -> str:

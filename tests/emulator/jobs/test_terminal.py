@@ -37,16 +37,14 @@ async def test_terminal_tells_a_jobs_life(make_job, tmp_path):
         unknown.job_spec.worker_pool_specs[0].container_spec.image_uri = "docker.io/a/b"
         lost = await run(emulator, unknown)
     name = f"job ({job.job_id})"
-    assert said[:5] == [
+    assert said[:6] == [
         f"{name}: QUEUED",
         f"{name}: PENDING",
         f"{name}: RUNNING",
         f"{name} workerpool0-0 runs in {tmp_path}: sh -c 'echo one; exit 3'",
-        f"{name} workerpool0-0 | one",
+        f"job (...{job.job_id[-4:]}) workerpool0-0 | one",
+        f"{name}: FAILED: The replica workerpool0-0 exited with a non-zero status of 3.",
     ]
-    assert said[5].startswith(
-        f"{name}: FAILED: The replica workerpool0-0 exited with a non-zero status of 3."
-    )
     assert said[-1].startswith(f"job ({lost.job_id}): FAILED: Image docker.io/a/b not found")
 
 
