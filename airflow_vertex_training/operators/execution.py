@@ -99,7 +99,6 @@ class VertexJobOperator(BaseOperator):
         self._context: Context | None = None
         self._ending_thread: threading.Thread | None = None
         self._job_name: str | None = None
-        self._dag_test_interrupted = False
         for name in ("poll_interval", "submit_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
@@ -129,14 +128,14 @@ class VertexJobOperator(BaseOperator):
             self._context = None
             raise
         except KeyboardInterrupt as error:
-            self._end_job(context, self._interrupted())
-            self._stop_dag_test(error)
+            self._end_job(context, self._interrupted(context))
+            self._stop_dag_test(context, error)
             raise
         except VertexTrainingError as error:
             self._stop_dag_test(error)
             raise _alone(error) from None
         except Exception as error:
-            self._stop_dag_test(error)
+            self._stop_dag_test(context, error)
             raise
         finally:
             if self._ending_thread is not None:
@@ -197,7 +196,7 @@ class VertexJobOperator(BaseOperator):
             self._end_deferred(context, Asker.TRIGGER_CRASHED, error)
             raise
         except Exception as error:
-            self._stop_dag_test(error)
+            self._stop_dag_test(context, error)
             raise
 
     def on_kill(self) -> None:
@@ -216,17 +215,17 @@ class VertexJobOperator(BaseOperator):
 
     def _end_killed(self, context: Context) -> None:
         self._killed.set()
-        self._end_job(context, self._interrupted())
+        self._end_job(context, self._interrupted(context))
 
-    def _interrupted(self) -> Asker:
+    def _interrupted(self, context: Context) -> Asker:
         if not compat.is_dag_test():
             return Asker.OPERATOR_KILLED
-        self._dag_test_interrupted = True
+        _interrupted_tries.add(str(context["ti"].id))
         return Asker.DAG_TEST_INTERRUPTED
 
-    def _stop_dag_test(self, error: BaseException) -> None:
+    def _stop_dag_test(self, context: Context, error: BaseException) -> None:
         """Keep ``airflow dags test``, once interrupted, from waiting for the task's next try."""
-        if self._dag_test_interrupted:
+        if str(context["ti"].id) in _interrupted_tries:
             raise compat.AirflowFailException(Asker.DAG_TEST_INTERRUPTED.value) from error
 
     def _verdict(self, context: Context, asker: Asker, *, try_follows: bool) -> Verdict:
@@ -400,6 +399,8 @@ class VertexJobOperator(BaseOperator):
         return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
 
 
+# Of airflow dags test: it runs a task before and after its deferral by two copies of the operator.
+_interrupted_tries: set[str] = set()
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
 _SHORTEST_DEFERRAL = timedelta(seconds=10)

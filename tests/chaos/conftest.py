@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,12 @@ class Trainings:
     airflow: AirflowInstallation
     emulator: EmulatorProcess
     numbers: itertools.count[int]
+    prefix: str = "training"
 
     def start(self, *, dag_arguments: str = "{}", command: list[str] = FOREVER, **arguments: Any) -> TaskKey:
         """Write a DAG of one training task, start a run of it, and return the task instance."""
         number = next(self.numbers)
-        dag_id = f"training-{number}"
+        dag_id = f"{self.prefix}-{number}"
         text = DAG_FILE.format(
             dag_id=dag_id,
             project=PROJECT,
@@ -107,7 +109,7 @@ class Trainings:
         self.airflow.wait_for(
             f"a log to say that {name} was cancelled",
             told,
-            lambda log: any("Cancel" in line and name in line for line in log.splitlines()),
+            lambda log: bool(re.search(rf"Cancelled: .*{name}|Cancelling {name} ", log)),
         )
 
 

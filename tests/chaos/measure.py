@@ -1,11 +1,12 @@
 """Measures on real Airflow processes what `docs/reliability.md` quotes, and prints it.
 
-    python -m tests.chaos.measure [window] [ways] [mapped]
+    python -m tests.chaos.measure [window] [ways] [mapped] [orphans]
 
 `window`: how long after its deferral a task can't be killed for good. `ways`: how soon a job's cancel is
 requested after Airflow has ended its task, for each way of ending. `mapped`: 100 mapped tasks that start
-together under a submission quota which refuses most of them. It is no test: a number of seconds is a fact
-about a machine.
+together under a submission quota which refuses most of them. `orphans`: jobs that lost their tasks in each
+way that no hook of Airflow covers, beside healthy ones. It is no test: a number of seconds is a fact about a
+machine.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_vertex_training.emulator.control.process import launch
 from tests.airflow_processes.api import TaskKey, as_time
 from tests.airflow_processes.installation import airflow_installation
+from tests.chaos import orphaning
 from tests.chaos.conftest import PROJECT, Trainings
 from tests.chaos.dag_files import ANOTHER_TASK
 
@@ -37,6 +39,8 @@ ALONE = 5
 TOGETHER = 20
 EACH_WAY = 3
 MAPPED = 100
+ORPHANS = 10
+HEALTHY = 20
 # So few a minute that this machine's workers, who start some 20 tasks a minute, meet the quota.
 SUBMISSIONS = 10
 
@@ -121,19 +125,27 @@ WAYS = (
 
 def main() -> None:
     """Measure and print."""
-    parts = {"window": measure_window, "ways": measure_ways, "mapped": measure_mapped}
+    parts = {
+        "window": measure_window,
+        "ways": measure_ways,
+        "mapped": measure_mapped,
+        "orphans": measure_orphans,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "parts", nargs="*", choices=[*parts, []], metavar="PART", help="all of them by default"
     )
     chosen = parser.parse_args().parts or list(parts)
     instant = ("--queue-seconds", "0", "--provision-seconds", "0", "--stop-grace-seconds", "2")
-    home = Path(tempfile.mkdtemp()) / "home"
-    with (
-        launch(*instant) as emulator,
-        airflow_installation(home, environment={"VERTEX_AI_EMULATOR_HOST": emulator.address}) as airflow,
-    ):
-        for name in chosen:
+    for name in chosen:
+        more = orphaning.SETTINGS if name == "orphans" else None
+        home = Path(tempfile.mkdtemp()) / "home"
+        with (
+            launch(*instant) as emulator,
+            airflow_installation(
+                home, environment={"VERTEX_AI_EMULATOR_HOST": emulator.address}, more_settings=more
+            ) as airflow,
+        ):
             parts[name](Trainings(airflow, emulator, itertools.count(1)))
 
 
@@ -189,6 +201,17 @@ def measure_mapped(training: Trainings) -> None:
         f"create calls by answer: {control.requests(PROJECT)['CreateCustomJob']}"
     )
     training.airflow.api.mark_run("measured", "mapped", "failed")
+
+
+def measure_orphans(training: Trainings) -> None:
+    """From the end of the grace time to the request to cancel an orphan; and what became of healthy jobs."""
+    healthy = orphaning.healthy(training, HEALTHY)
+    for name, orphan in orphaning.WAYS.items():
+        tasks = orphan(training, ORPHANS)
+        at = time.time()
+        show(f"orphans: {name}", [orphaning.seconds_after_grace(training, task, at) for task in tasks])
+    untouched = sum(training.states(task) == ["RUNNING"] for task in healthy)
+    print(f"healthy jobs beside them: {untouched} of {HEALTHY} run")  # noqa: T201  a program
 
 
 def deferred(airflow: AirflowInstallation, run_id: str, count: int) -> list[TaskKey]:

@@ -131,7 +131,7 @@ def test_a_frozen_triggerer_that_wakes_up_cancels_nothing(
         timeout=120,
     )
     airflow.triggerers[0].thaw()
-    airflow.wait_for_log(task, "still deferred: leaving", timeout=90)
+    airflow.wait_for_log(task, "still deferred, to a trigger that runs elsewhere", timeout=90)
     assert training.states(task) == ["RUNNING"]
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED")

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import os
 import signal
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from airflow_vertex_training.ending import api_server_is_down
 from airflow_vertex_training.vertex.exceptions import JobCancelledError
 from tests.provider.task_runs import GONE, run_task
 from tests.provider.training_tasks import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
+    from tests.tls import TlsFiles
 
 
 def sigterm_when(condition: Any) -> threading.Thread:
@@ -130,7 +133,7 @@ def test_kill_in_the_middle_of_a_log_line_cancels(on_emulator, project, supervis
 
 
 @contextlib.contextmanager
-def api_server(status: int | None) -> Iterator[str]:
+def api_server(status: int | None, tls: TlsFiles | None = None) -> Iterator[str]:
     """Serve a status for whatever is asked for, and yield the address; for no status there is no server."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -139,7 +142,11 @@ def api_server(status: int | None) -> Iterator[str]:
             self.end_headers()
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        address = f"http://127.0.0.1:{server.server_port}"
+        address = f"http{'s' if tls else ''}://localhost:{server.server_port}"
+        if tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls.cert, tls.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         if status is None:
             server.server_close()
             yield address
@@ -171,6 +178,14 @@ def test_kill_where_airflow_does_not_answer(
         monkeypatch.setenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", f"{address}/execution/")
         ended = kill_while_waiting(on_emulator, released, airflow_is_silent, retries=retries)
     assert ended == f"JOB_STATE_{end}"
+
+
+def test_a_server_behind_a_private_certificate_authority_is_there(tls_files, monkeypatch):
+    """Whoever signed its certificate: a server that answers is not down."""
+    with api_server(404, tls_files) as address:
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", f"{address}/execution/")
+        assert not api_server_is_down()
+    assert api_server_is_down()
 
 
 def test_kill_with_cancel_on_kill_off_leaves_the_job(on_emulator, supervisor, tmp_path, log_lines):

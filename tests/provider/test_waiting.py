@@ -109,6 +109,17 @@ def test_execution_timeout_counts_from_the_tasks_start(on_emulator, supervisor):
     assert timedelta(minutes=59) < outcome.message.trigger_timeout <= timedelta(hours=1)
 
 
+def test_a_deferral_lasts_long_enough_to_be_resumed(on_emulator, supervisor):
+    """A task whose time is nearly up defers for ten seconds: the scheduler fails one that resumes sooner."""
+    operator = make(execution_timeout=timedelta(hours=2))
+    ti = task_instance(operator)
+    ti.start_date -= timedelta(hours=3)
+
+    outcome = run_task(operator, ti)
+
+    assert outcome.message.trigger_timeout == timedelta(seconds=10)
+
+
 def event_for(name: str, state: str, status: str, message: str = "") -> dict[str, Any]:
     """Return the trigger's event for a job that ended in a state."""
     job = {"name": name, "state": state, "error_code": 3, "error_message": "no luck"}
@@ -185,6 +196,33 @@ def test_wait_given_up_says_why(on_emulator, supervisor):
         resume(operator, "execute_complete", {"event": event})
 
     assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
+
+
+@pytest.mark.skipif(not compat.TRIGGERER_CALLS_ON_KILL, reason="retry policies came with Airflow 3.3")
+@pytest.mark.parametrize(
+    ("action", "state"), [("fail", "CANCELLED"), ("retry", "RUNNING"), ("default", "RUNNING")]
+)
+def test_a_retry_policy_that_says_fail_leaves_no_job_to_a_next_try(on_emulator, supervisor, action, state):
+    """What the policy says of the error decides whether a try follows; it is asked once for each error."""
+    from airflow.sdk import RetryAction, RetryDecision, RetryPolicy
+
+    asked: list[BaseException] = []
+
+    class Policy(RetryPolicy):
+        def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
+            asked.append(exception)
+            return RetryDecision(action=RetryAction(action))
+
+    operator: Any = make(program=FOREVER, retries=3, retry_policy=Policy())
+    name = submitted(on_emulator, operator)
+
+    with pytest.raises(compat.TaskDeferralError) as raised:
+        resume(operator, "__fail__", {"error": "Trigger failure", "traceback": ["boom"]})
+    operator.retry_policy.evaluate(raised.value, 1, 3, None)
+
+    assert asked == [raised.value]
+    wanted = f"JOB_STATE_{state}"
+    assert on_emulator.control.wait_job(name, [wanted])["state"] == wanted
 
 
 def test_execution_timeout_in_the_worker_cancels(on_emulator, project, supervisor):
