@@ -132,7 +132,7 @@ class VertexJobOperator(BaseOperator):
             self._stop_dag_test(context, error)
             raise
         except VertexTrainingError as error:
-            self._stop_dag_test(error)
+            self._stop_dag_test(context, error)
             raise _alone(error) from None
         except Exception as error:
             self._stop_dag_test(context, error)
