@@ -81,6 +81,8 @@ class LoggingServicer:
             raise invalid_argument([("page_size", f"must be 0 to {_MAX_PAGE_SIZE}, got {request.page_size}")])
         size = request.page_size or _DEFAULT_PAGE_SIZE
         projects = self._named(request.resource_names)
+        for project in projects:
+            self._projects.check(Location(project, ""), _PERMISSION)
         question = f"{projects} {request.order_by} {request.filter}"
         after = parse_page_token(request.page_token, question)
         entries = self._matching(request.filter, projects, target)
@@ -98,7 +100,7 @@ class LoggingServicer:
         if not 1 <= len(resource_names) <= _MAX_RESOURCES:
             problem = f"must be 1 to {_MAX_RESOURCES} resources, got {len(resource_names)}"
             raise invalid_argument([("resource_names", problem)])
-        projects = {}
+        projects: dict[str, None] = {}
         for name in resource_names:
             found = _RESOURCE.fullmatch(name)
             if found is None:
@@ -106,10 +108,7 @@ class LoggingServicer:
                     f"must be projects/PROJECT or a view of one (the emulator has no other), got {name!r}"
                 )
                 raise invalid_argument([("resource_names", problem)])
-            location = self._projects.canonical(Location(found[1], ""))
-            projects[location.project] = location
-        for location in projects.values():
-            self._projects.check(location, _PERMISSION)
+            projects[self._projects.canonical(Location(found[1], "")).project] = None
         return list(projects)
 
     def _matching(self, text: str, projects: Sequence[str], target: Target) -> list[Entry]:

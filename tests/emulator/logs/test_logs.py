@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import grpc
 import pytest
 from google.api_core import exceptions
+from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+from google.cloud.logging_v2.services.logging_service_v2.transports import LoggingServiceV2GrpcTransport
+
+from airflow_vertex_training.emulator.control.process import launch
 
 
 def job_filter(name: str, more: str = "") -> str:
@@ -154,6 +159,15 @@ def test_entry_that_comes_late_stands_where_its_time_is(log_client, entries, emu
         "late",
         "last",
     ]
+
+
+def test_every_project_of_a_request_needs_the_permission():
+    """A request that names one project too many is PERMISSION_DENIED, whatever else it names."""
+    with launch("--projects", "mine") as emulator, grpc.insecure_channel(emulator.address) as channel:
+        client = LoggingServiceV2Client(transport=LoggingServiceV2GrpcTransport(channel=channel))
+        assert list(client.list_log_entries(resource_names=["projects/mine"])) == []
+        with pytest.raises(exceptions.PermissionDenied, match=r"logging\.logEntries\.list"):
+            client.list_log_entries(resource_names=["projects/mine", "projects/yours"])
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ How to read the tables:
 - **unknown**: what Vertex AI does is not documented. The note says what the emulator does.
 - **checked**: there is a call in the suite below whose wrong value of this field is refused.
 - **compared**: when this was last compared with a real project. Nothing has been yet. Whoever has a project
-  can do it with one command, `python -m tests.acceptance`: it says before what it will create, deletes that
-  after, and prints each difference.
+  can do it with one command, `python -m tests.acceptance`, and the environment variables
+  `VERTEX_ACCEPTANCE_PROJECT`, `_REGION`, `_BUCKET` and `_IMAGE` (any image that has `sh`): it says before what
+  it will create, deletes that after, and prints each difference.
 """
 
 _CALLS = """\
