@@ -33,8 +33,8 @@ How to read the tables:
 - **checked**: there is a call in the suite below whose wrong value of this field is refused.
 - **compared**: when this was last compared with a real project. Nothing has been yet. Whoever has a project
   can do it with one command, `python -m tests.acceptance`, and the environment variables
-  `VERTEX_ACCEPTANCE_PROJECT`, `_REGION`, `_BUCKET` and `_IMAGE` (any image that has `sh`): it says before what
-  it will create, deletes that after, and prints each difference.
+  `VERTEX_ACCEPTANCE_PROJECT`, `_REGION`, `_BUCKET` and `_IMAGE` (any image that has `sh`): it says before
+  what it will create, deletes that after, and prints each difference.
 """
 
 _CALLS = """\
