@@ -87,10 +87,13 @@ def _kinds() -> dict[str, type[VertexTrainingError]]:
 
 
 def _of_job(kind: type[VertexTrainingError], job: JobSnapshot) -> dict[str, Any]:
-    """Return the data of an error that its job tells as well."""
+    """Return the data of an error as far as its job tells it; what an event says besides, comes on top."""
+    data: dict[str, Any] = {"name": job.name}
+    if issubclass(kind, VertexApiError):
+        data |= {"status": "", "message": ""}
     if issubclass(kind, JobEndedError):
-        return {"name": job.name, "state": job.state, "code": job.error_code, "message": job.error_message}
-    return {"name": job.name} if issubclass(kind, JobLostError) else {}
+        data |= {"state": job.state, "code": job.error_code, "message": job.error_message, "exception": ""}
+    return data
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
