@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -191,8 +192,12 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
 
 async def _serve(config: EmulatorConfig, writer: Writer, *, until_stdin_closes: bool, quiet: bool) -> None:
     # Loads Google's message types, which takes seconds: too long for --help and for a wrong argument.
+    # All of it stays, so a look for garbage in it finds none, and lengthens the start and later requests.
+    gc.disable()
     from airflow_vertex_training.emulator.server import Emulator
 
+    gc.freeze()
+    gc.enable()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
