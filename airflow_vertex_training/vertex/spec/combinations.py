@@ -169,7 +169,7 @@ def _flex_start(job: View, pools: Sequence[View]) -> None:
         if not isinstance(accelerator, Open) and accelerator not in machines.FLEX_START_ACCELERATORS:
             known = ", ".join(sorted(machines.FLEX_START_ACCELERATORS))
             pool.wrong("machine.accelerator_type", f"FLEX_START is there for {known} only, got {accelerator}")
-        if pool.get(AFFINITY) not in (None, "NO_RESERVATION") and pool.known(AFFINITY):
+        if pool.given(AFFINITY):
             pool.wrong(AFFINITY, "does not go with FLEX_START: leave one of the two out")
 
 
@@ -183,7 +183,7 @@ def _reservations(job: View, pools: Sequence[View]) -> None:
             )
         if pool.given(values) and pool.known(AFFINITY) and kind != "SPECIFIC_RESERVATION":
             pool.wrong(AFFINITY, f"must be 'SPECIFIC_RESERVATION' where values name one, got {kind}")
-        if isinstance(kind, str) and kind != "NO_RESERVATION" and job.given("persistent_resource_id"):
+        if isinstance(kind, str) and job.given("persistent_resource_id"):
             pool.wrong(AFFINITY, "does not go with persistent_resource_id: leave one of the two out")
         if machine_type in machines.RESERVATION_REQUIRED and kind in (None, "NO_RESERVATION"):
             pool.wrong(AFFINITY, f"is missing: {machine_type} is there by reservation only")
