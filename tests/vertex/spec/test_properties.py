@@ -59,7 +59,8 @@ def machines_(draw: st.DrawFn) -> dict[str, Any]:
     takes = machines.accelerators_of(machine_type)
     if takes and (machines.needs_accelerator(machine_type) or draw(st.booleans())):
         machine["accelerator_type"] = draw(st.sampled_from(sorted(takes)))
-        machine["accelerator_count"] = draw(st.sampled_from(takes[machine["accelerator_type"]]))
+        counts: st.SearchStrategy[Any] = st.sampled_from(takes[machine["accelerator_type"]])
+        machine["accelerator_count"] = draw(counts)
     if machine_type in machines.TPU_TOPOLOGIES:
         machine["tpu_topology"] = draw(st.sampled_from(machines.TPU_TOPOLOGIES[machine_type]))
     kind = draw(st.sampled_from([None, "NO_RESERVATION", "ANY_RESERVATION", "SPECIFIC_RESERVATION"]))
@@ -111,7 +112,8 @@ def pools_(draw: st.DrawFn) -> list[dict[str, Any]]:
                 optional(nfs_mounts=st.lists(mounts, max_size=2), lustre_mounts=st.lists(lustre, max_size=2))
             )
         )
-        pool["replica_count"] = draw(st.integers(1, 9)) if index else 1
+        count: st.SearchStrategy[Any] = st.integers(1, 9) if index else st.just(1)
+        pool["replica_count"] = draw(count)
         found.append(pool)
     return found
 
