@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
+    from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
 
     from airflow_vertex_training.vertex.api.calls import Jobs
+    from airflow_vertex_training.vertex.logs.tail import LogTail
     from airflow_vertex_training.vertex.spec.layers import Layer
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.places import Place
@@ -213,6 +215,19 @@ class VertexTrainingHook(GoogleBaseHook):
         credentials = await asyncio.to_thread(self.get_credentials)
         return endpoint.open_async_client(where, credentials)
 
+    async def get_async_logging_client(self, region: str) -> LoggingServiceV2AsyncClient:
+        """Open an asynchronous client of Cloud Logging. The caller closes its ``transport``.
+
+        Args:
+            region: of the jobs whose logs are read; an emulator of it has their logs, too.
+        """
+        from airflow_vertex_training.vertex.api import endpoint, log_calls
+
+        vertex = endpoint.endpoint(region, self.connection_default("api_endpoint"))
+        where = log_calls.logging_endpoint(vertex, self.connection_default("logging_endpoint"))
+        credentials = await asyncio.to_thread(self.get_credentials)
+        return log_calls.open_async_logging_client(where, credentials)
+
     def jobs(self, region: str, project_id: str | None = None) -> Jobs:
         """Return the jobs of a region, for a ``with`` block, which closes the channel."""
         from airflow_vertex_training.vertex.api.calls import Jobs
@@ -301,9 +316,8 @@ def watch_job(
         hook = await sync_to_async(VertexTrainingHook)(gcp_conn_id, impersonation_chain)
         return await hook.get_async_job_service_client(name.region)
 
-    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
     watcher = shared_watcher(
-        (gcp_conn_id, chain),
+        _connection_key(gcp_conn_id, impersonation_chain),
         connect,
         parent=f"projects/{name.project}/locations/{name.region}",
         deployment_id=deployment_id,
@@ -318,6 +332,42 @@ def emulator_is_not_named(job_name: str) -> VertexTrainingError:
     from airflow_vertex_training.vertex.api import advice
 
     return advice.api_error(f"Watching {job_name}", EmulatorVariableMissingError())
+
+
+def log_tail(
+    job_name: str,
+    *,
+    gcp_conn_id: str,
+    impersonation_chain: str | Sequence[str] | None,
+    reads_per_minute: int,
+) -> LogTail:
+    """Return what reads the logs of a job together with those of all others of this event loop.
+
+    The connection is looked up once for all jobs that are read by it.
+    """
+    from airflow_vertex_training.vertex.api.calls import JobName
+    from airflow_vertex_training.vertex.logs.cursor import DRAIN
+    from airflow_vertex_training.vertex.logs.sharing import shared_tail
+
+    name = JobName.parse(job_name)
+
+    async def connect() -> LoggingServiceV2AsyncClient:
+        hook = await sync_to_async(VertexTrainingHook)(gcp_conn_id, impersonation_chain)
+        return await hook.get_async_logging_client(name.region)
+
+    return shared_tail(
+        _connection_key(gcp_conn_id, impersonation_chain),
+        connect,
+        project=name.project,
+        reads_per_minute=reads_per_minute,
+        # The emulator has all lines of a job when the job has ended.
+        drain=0.0 if emulator_address() else DRAIN,
+    )
+
+
+def _connection_key(gcp_conn_id: str, impersonation_chain: str | Sequence[str] | None) -> tuple[Any, ...]:
+    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
+    return (gcp_conn_id, chain)
 
 
 @functools.cache

@@ -105,6 +105,14 @@ def get_provider_info() -> dict[str, object]:
                         ),
                         "schema": {"type": ["string", "null"]},
                     },
+                    "logging_endpoint": {
+                        "label": "Logging Endpoint",
+                        "description": (
+                            "host or host:port of a private endpoint of Cloud Logging, TLS. "
+                            "Empty: logging.googleapis.com."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
                     "key_path": {
                         "label": "Keyfile Path",
                         "schema": {"type": ["string", "null"]},
@@ -214,6 +222,38 @@ def get_provider_info() -> dict[str, object]:
                         "type": "integer",
                         "example": "600",
                         "default": "300",
+                    },
+                    "log_reads_per_minute": {
+                        "description": (
+                            "How often a minute one process may read the logs of the jobs of one project. "
+                            "Cloud Logging allows a project 60 reads, all its readers together; each finds "
+                            "up to 1,000 lines of many jobs. Empty: 20 in a triggerer, 4 in a task that does "
+                            "not defer."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "10",
+                        "default": "",
+                    },
+                    "log_lines_per_minute": {
+                        "description": (
+                            "How many lines of one job's log are shown in a minute. A job that prints more "
+                            "is left out until the next minute; the task's log says so."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "200",
+                        "default": "1000",
+                    },
+                    "log_lines_in_all": {
+                        "description": (
+                            "How many lines of one job's log are shown in all. Of a job that prints more "
+                            "only the last lines follow; the task's log says so."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "20000",
+                        "default": "100000",
                     },
                 },
             },

@@ -15,6 +15,9 @@ DEFAULT_POLL_INTERVAL = 5.0
 DEFAULT_SUBMIT_TIMEOUT = 1800.0
 
 SECTION = "vertex_training"
+# Cloud Logging allows 60 reads a minute and project, for all processes together:
+# https://cloud.google.com/logging/quotas
+_READS_OF_TRIGGERER, _READS_OF_WORKER = 20, 4
 ORPHANS = ("cancel", "report", "ignore")
 
 
@@ -28,6 +31,9 @@ def check() -> None:
     requests_per_minute()
     orphans()
     orphan_grace_period()
+    log_reads_per_minute(in_triggerer=True)
+    log_lines_per_minute()
+    log_lines_in_all()
 
 
 def deployment_id() -> str:
@@ -79,10 +85,42 @@ def orphan_grace_period() -> int:
     return _positive("orphan_grace_period")
 
 
+def log_reads_per_minute(*, in_triggerer: bool) -> int:
+    """Return how often a minute one process may read the logs of one project.
+
+    Args:
+        in_triggerer: whether the process waits for many jobs, or for one.
+
+    Raises:
+        InvalidJobError: it is no whole number of at least 1.
+    """
+    if not _text("log_reads_per_minute"):
+        return _READS_OF_TRIGGERER if in_triggerer else _READS_OF_WORKER
+    return _positive("log_reads_per_minute")
+
+
+def log_lines_per_minute() -> int:
+    """Return how many lines of one job's log are shown in a minute.
+
+    Raises:
+        InvalidJobError: it is no whole number of at least 1.
+    """
+    return _positive("log_lines_per_minute")
+
+
+def log_lines_in_all() -> int:
+    """Return how many lines of one job's log are shown in all.
+
+    Raises:
+        InvalidJobError: it is no whole number of at least 1.
+    """
+    return _positive("log_lines_in_all")
+
+
 def _positive(option: str) -> int:
     value = _text(option)
     if not value.isdecimal() or int(value) < 1:
-        raise _invalid(option, value, f"a whole number of at least 1, such as {_default(option)}")
+        raise _invalid(option, value, f"a whole number of at least 1, such as {_default(option) or 20}")
     return int(value)
 
 

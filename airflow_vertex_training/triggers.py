@@ -14,10 +14,12 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
+from airflow_vertex_training.log_positions import XComPositions
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
+from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
@@ -52,9 +54,12 @@ class VertexJobTrigger(BaseTrigger):
             another one, or none, are watched as well, at a higher price.
         on_emulator: whether the job was made on the emulator, default no. A triggerer that does not know of
             the emulator says so at once.
+        stream_logs: whether the job's log is shown in the task's, default yes.
+        log_position: where an earlier try has stopped to read the job's log, default its beginning. A trigger
+            goes on where the one before it in the same try has stopped, which is kept in an XCom.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is stored under its own name
         self,
         *,
         job_name: str,
@@ -64,6 +69,8 @@ class VertexJobTrigger(BaseTrigger):
         cancel_on_kill: bool = True,
         deployment_id: str = DEFAULT_DEPLOYMENT_ID,
         on_emulator: bool = False,
+        stream_logs: bool = True,
+        log_position: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_name = job_name
@@ -73,6 +80,8 @@ class VertexJobTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
         self.deployment_id = deployment_id
         self.on_emulator = on_emulator
+        self.stream_logs = stream_logs
+        self.log_position = log_position
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments: names and numbers only, no secret and no spec."""
@@ -86,6 +95,8 @@ class VertexJobTrigger(BaseTrigger):
                 "cancel_on_kill": self.cancel_on_kill,
                 "deployment_id": self.deployment_id,
                 "on_emulator": self.on_emulator,
+                "stream_logs": self.stream_logs,
+                "log_position": self.log_position,
             },
         )
 
@@ -109,22 +120,41 @@ class VertexJobTrigger(BaseTrigger):
         await asyncio.shield(self._start_ending())
 
     async def _wait(self) -> TriggerEvent:
-        hooks, progress = await asyncio.to_thread(_load)
+        hooks, following = await asyncio.to_thread(_load)
         if self.on_emulator and emulator_address() is None:
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
-        updates = hooks.watch_job(
+        position, keep_position = self.log_position, None
+        if self.stream_logs and self.task_instance is not None:
+            positions = XComPositions(self.task_instance, self.job_name)
+            position = await self._last_position(positions) or position
+            keep_position = sync_to_async(positions.keep)
+        wait = following.Following(
             self.job_name,
             gcp_conn_id=self.gcp_conn_id,
             impersonation_chain=self.impersonation_chain,
             poll_interval=self.poll_interval,
             deployment_id=self.deployment_id,
+            stream_logs=self.stream_logs,
+            log_reads_per_minute=settings.log_reads_per_minute(in_triggerer=True),
+            log_limits=Limits(settings.log_lines_per_minute(), settings.log_lines_in_all()),
+            log=self.log,
+            position=position,
+            keep_position=keep_position,
             on_active_jobs=self._orphans(hooks),
         )
         try:
-            job = await progress.follow(updates, self.log)
+            job, exception = await wait.to_its_end()
         except VertexTrainingError as error:
             return _event(JobSnapshot(self.job_name), error)
-        return _event(job, ended_badly(job))
+        return _event(job, ended_badly(job, exception))
+
+    async def _last_position(self, positions: XComPositions) -> dict[str, Any] | None:
+        try:
+            # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
+            return await asyncio.shield(asyncio.ensure_future(sync_to_async(positions.last)()))
+        except Exception as error:  # noqa: BLE001 - the job must be waited for in any case
+            self.log.warning("Where the job's log was read to is not known: %r", error)
+            return None
 
     def _orphans(self, hooks: Any) -> OnActiveJobs | None:
         """Return what looks for orphans beside the watching, in a real triggerer."""
@@ -191,10 +221,9 @@ _ASK_AGAIN = 1.0
 
 def _load() -> tuple[Any, Any]:
     """Import the client library, in a thread: that takes seconds."""
-    from airflow_vertex_training import hooks
-    from airflow_vertex_training.vertex.watch import progress
+    from airflow_vertex_training import following, hooks
 
-    return hooks, progress
+    return hooks, following
 
 
 def _event(job: JobSnapshot, error: VertexTrainingError | None) -> TriggerEvent:

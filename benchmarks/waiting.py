@@ -165,7 +165,9 @@ def make_trigger(side: str, task: dict[str, Any], name: str, log: TaskLog) -> An
     if side == "ours":
         from airflow_vertex_training.triggers import VertexJobTrigger
 
-        trigger = VertexJobTrigger(job_name=name, gcp_conn_id="benchmark", poll_interval=task["interval"])
+        trigger = VertexJobTrigger(
+            job_name=name, gcp_conn_id="benchmark", poll_interval=task["interval"], stream_logs=False
+        )
     else:
         from airflow.providers.google.cloud.hooks.vertex_ai.custom_job import CustomJobHook
         from airflow.providers.google.cloud.triggers.vertex_ai import CustomJobTrigger

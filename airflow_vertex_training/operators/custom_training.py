@@ -98,6 +98,8 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
         submit_timeout: seconds (or timedelta) for which a request quota may refuse the job, or answers may
             leave open whether it was created; default 1800.
+        stream_logs: whether the job's log is shown in the task's while the job runs, default yes. The last
+            lines of a replica that fails are shown in any case. Both take ``roles/logging.viewer``.
         **kwargs: of ``BaseOperator``.
 
     Raises:
@@ -156,6 +158,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         cancel_on_kill: bool | str = True,
         reattach: bool | str = True,
         submit_timeout: timedelta | float | str | None = settings.DEFAULT_SUBMIT_TIMEOUT,
+        stream_logs: bool | str = True,
         **kwargs: Any,
     ) -> None:
         reader = Reader()
@@ -170,6 +173,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
                 cancel_on_kill=_switch("cancel_on_kill", cancel_on_kill, reader),
                 reattach=_switch("reattach", reattach, reader),
                 submit_timeout=_seconds("submit_timeout", submit_timeout, reader),
+                stream_logs=_switch("stream_logs", stream_logs, reader),
                 **kwargs,
             )
         self.image = image
@@ -348,7 +352,7 @@ _DEFAULT_SECONDS = {
 }
 _WAITING: Mapping[str, Callable[[str, Any, Reader], Any]] = {
     **dict.fromkeys(_DEFAULT_SECONDS, _seconds),
-    **dict.fromkeys(("deferrable", "cancel_on_kill", "reattach"), _switch),
+    **dict.fromkeys(("deferrable", "cancel_on_kill", "reattach", "stream_logs"), _switch),
 }
 # What Airflow tells every task's processes; the others depend on DAG and run.
 _ALWAYS_IN_ENV = tuple(

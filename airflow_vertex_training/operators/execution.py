@@ -19,6 +19,7 @@ from airflow_vertex_training.ending import (
     task_state_in_time,
 )
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
+from airflow_vertex_training.log_positions import StorePositions, XComPositions, hand_on
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import wire
@@ -29,6 +30,7 @@ from airflow_vertex_training.vertex.exceptions import (
     UnclearSubmitError,
     VertexTrainingError,
 )
+from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
 from airflow_vertex_training.vertex.states import ended_badly
 
@@ -62,6 +64,8 @@ class VertexJobOperator(BaseOperator):
         reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
         submit_timeout: seconds for which a request quota may refuse the job, or answers may leave open
             whether it was created; default 1800.
+        stream_logs: whether the job's log is shown in the task's while the job runs, default yes. The last
+            lines of a replica that fails are shown in any case.
         **kwargs: of ``BaseOperator``.
 
     Raises:
@@ -84,6 +88,7 @@ class VertexJobOperator(BaseOperator):
         cancel_on_kill: bool = True,
         reattach: bool = True,
         submit_timeout: float = settings.DEFAULT_SUBMIT_TIMEOUT,
+        stream_logs: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -96,6 +101,7 @@ class VertexJobOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.submit_timeout = submit_timeout
+        self.stream_logs = stream_logs
         self._context: Context | None = None
         self._ending_thread: threading.Thread | None = None
         self._job_name: str | None = None
@@ -161,19 +167,20 @@ class VertexJobOperator(BaseOperator):
             if hopeless:
                 raise compat.not_retried(error) from None
             raise
-        ended = submitted.job
+        ended, exception = submitted.job, ""
         self._job_name = ended.name
         try:
             self._announce(context, submitted)
             self._stop_if_ended_meanwhile(context)
             if not ended.is_final:
+                position = self._log_position(context, submitted)
                 if self.deferrable:
-                    self._defer(context, ended.name)
-                ended = self._wait_here(ended.name)
+                    self._defer(context, ended.name, position)
+                ended, exception = self._wait_here(context, ended.name, position)
         except Exception as error:
             self._see_to_job(context, Asker.OPERATOR_FAILING, submitted.job.name, error)
             raise
-        return self._result(ended)
+        return self._result(ended, exception)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
@@ -268,6 +275,7 @@ class VertexJobOperator(BaseOperator):
         """See to the job of this try in a process that did not submit it."""
         job_name = job_in_xcom(context["ti"])
         if job_name:
+            hand_on(XComPositions(context["ti"], job_name), self._positions(context, job_name), self.log)
             self._see_to_job(context, asker, job_name, error)
 
     def _see_to_job(self, context: Context, asker: Asker, job_name: str, error: BaseException) -> None:
@@ -349,7 +357,18 @@ class VertexJobOperator(BaseOperator):
             msg = "the task was ended while its job was being submitted"
             raise VertexTrainingError(msg)
 
-    def _defer(self, context: Context, job_name: str) -> None:
+    def _log_position(self, context: Context, submitted: Submission) -> dict[str, Any] | None:
+        """Return where the log of an earlier try's job was read to, as far as that is known."""
+        from airflow_vertex_training.vertex.submit.create import Outcome
+
+        if not self.stream_logs or submitted.outcome is Outcome.CREATED:
+            return None
+        return self._positions(context, submitted.job.name).last_of_adopted(self.log)
+
+    def _positions(self, context: Context, job_name: str) -> StorePositions:
+        return StorePositions(compat.task_state_store(context), job_name)
+
+    def _defer(self, context: Context, job_name: str, log_position: dict[str, Any] | None) -> None:
         trigger = VertexJobTrigger(
             job_name=job_name,
             gcp_conn_id=self.gcp_conn_id,
@@ -358,6 +377,8 @@ class VertexJobOperator(BaseOperator):
             cancel_on_kill=self.cancel_on_kill,
             deployment_id=settings.deployment_id(),
             on_emulator=emulator_address() is not None,
+            stream_logs=self.stream_logs,
+            log_position=log_position,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
 
@@ -369,26 +390,32 @@ class VertexJobOperator(BaseOperator):
         left = started + self.execution_timeout - datetime.now(tz=timezone.utc)
         return max(left, _SHORTEST_DEFERRAL)
 
-    def _wait_here(self, job_name: str) -> JobSnapshot:
+    def _wait_here(
+        self, context: Context, job_name: str, log_position: dict[str, Any] | None
+    ) -> tuple[JobSnapshot, str]:
         import asyncio
 
-        from airflow_vertex_training import hooks
-        from airflow_vertex_training.vertex.watch import progress
+        from airflow_vertex_training.following import Following
 
-        async def wait() -> JobSnapshot:
-            updates = hooks.watch_job(
-                job_name,
-                gcp_conn_id=self.gcp_conn_id,
-                impersonation_chain=self.impersonation_chain,
-                poll_interval=self.poll_interval,
-                deployment_id=settings.deployment_id(),
-            )
-            return await progress.follow(updates, self.log)
+        positions = self._positions(context, job_name)
+        wait = Following(
+            job_name,
+            gcp_conn_id=self.gcp_conn_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=self.poll_interval,
+            deployment_id=settings.deployment_id(),
+            stream_logs=self.stream_logs,
+            # Nobody else reads logs on behalf of airflow dags test.
+            log_reads_per_minute=settings.log_reads_per_minute(in_triggerer=compat.is_dag_test()),
+            log_limits=Limits(settings.log_lines_per_minute(), settings.log_lines_in_all()),
+            log=self.log,
+            position=log_position,
+            keep_position=lambda position: asyncio.to_thread(positions.keep, position),
+        )
+        return asyncio.run(wait.to_its_end())
 
-        return asyncio.run(wait())
-
-    def _result(self, job: JobSnapshot) -> dict[str, Any]:
-        error = ended_badly(job)
+    def _result(self, job: JobSnapshot, exception: str = "") -> dict[str, Any]:
+        error = ended_badly(job, exception)
         if error is not None:
             raise self._as_failed(error)
         from airflow_vertex_training.vertex.watch import progress

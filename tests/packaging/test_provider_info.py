@@ -17,7 +17,15 @@ from airflow_vertex_training.provider_info import get_provider_info
 
 INFO = cast("dict[str, Any]", get_provider_info())
 CONNECTION_TYPE = INFO["connection-types"][0]
-OWN_FIELDS = {"region", "service_account", "network", "base_output_directory", "labels", "api_endpoint"}
+OWN_FIELDS = {
+    "region",
+    "service_account",
+    "network",
+    "base_output_directory",
+    "labels",
+    "api_endpoint",
+    "logging_endpoint",
+}
 
 
 def _airflow_schema(name: str) -> dict[str, Any]:

@@ -70,7 +70,11 @@ def runs(
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
         "AIRFLOW_CONN_UNREACHABLE": connection(api_endpoint="localhost:1"),
-        "AIRFLOW_CONN_TLS": connection(api_endpoint=tls_emulator.address, labels='{"cost-center": "R/D"}'),
+        "AIRFLOW_CONN_TLS": connection(
+            api_endpoint=tls_emulator.address,
+            logging_endpoint=tls_emulator.address,
+            labels='{"cost-center": "R/D"}',
+        ),
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tls_files.ca),
         "PYTHONPATH": str(HERE.parents[1]),
         "TEST_PROJECT": PROJECT,

@@ -89,6 +89,11 @@ class Filter:
         """Return the values of which a matching record must have one in this field; None if any will do."""
         return _required(self._node, path)
 
+    def given(self, path: Path) -> Filter:
+        """Return what is left to test of records that have one of the `required` values in this field."""
+        nodes = self._node.nodes if isinstance(self._node, And) else (self._node,)
+        return Filter(And(tuple(node for node in nodes if not _asks_only_for(node, path))))
+
 
 @lru_cache(maxsize=1024)
 def parse(text: str, dialect: Dialect = JOBS) -> Filter:
@@ -217,6 +222,12 @@ def _possible(node: Node, known: Mapping[Path, str]) -> bool | None:
     if decisive in parts:
         return decisive
     return None if None in parts else not decisive
+
+
+def _asks_only_for(node: Node, path: Path) -> bool:
+    if isinstance(node, Or):
+        return all(_asks_only_for(part, path) for part in node.nodes)
+    return isinstance(node, Restriction) and (node.path, node.operator) == (path, "=")
 
 
 def _required(node: Node, path: Path) -> frozenset[str] | None:

@@ -88,10 +88,18 @@ class Cursor:
             if job.job_id in group.jobs:
                 group.due = min(group.due, job.end_due)
 
-    def give_up(self) -> None:
-        """Finish with all ended jobs: their logs can't be read."""
+    def give_up(self, due: float = math.inf, *, say: bool = False) -> None:
+        """Finish with ended jobs: their logs can't be read.
+
+        Args:
+            due: with those that were to be finished before this time only; default with all.
+            say: whether a line says so.
+        """
         for group in self._groups:
-            self._finish(job for job in group.jobs.values() if job.has_ended)
+            ended = [job for job in group.jobs.values() if job.end_due < due]
+            for job in ended if say else ():
+                self._lines.setdefault(job, []).append(job.unread())
+            self._finish(ended)
 
     def collect(self) -> tuple[list[tuple[FollowedJob, list[Line]]], list[FollowedJob]]:
         """Return the lines that are to be told, and the jobs that are finished with, each once."""

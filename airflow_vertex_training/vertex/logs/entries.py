@@ -65,7 +65,7 @@ def jobs_filter(job_ids: Iterable[str], since: int, until: int | None = None, re
         replica: this replica's entries only; default all.
     """
     ids = " OR ".join(f'"{job_id}"' for job_id in job_ids)
-    parts = ['resource.type="ml_job"', f"resource.labels.job_id=({ids})", f'timestamp>="{in_rfc3339(since)}"']
+    parts = [f'timestamp>="{in_rfc3339(since)}"', 'resource.type="ml_job"', f"resource.labels.job_id=({ids})"]
     if until is not None:
         parts.append(f'timestamp<"{in_rfc3339(until)}"')
     if replica:

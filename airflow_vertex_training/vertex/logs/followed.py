@@ -171,14 +171,14 @@ class FollowedJob:
         return _warning(text)
 
     def exception(self, replica: str) -> str:
-        """Return the exception that a replica told of last, empty where there was none."""
-        found = self._speaker.replicas.get(replica)
-        return found.tracebacks.exception if found else ""
+        """Return the exception that a replica, empty: any, told of last; empty where there was none."""
+        found = [self._speaker.replicas.get(name) for name in ([replica] if replica else self.replicas)]
+        told = [each.tracebacks.exception for each in found if each]
+        return next((exception for exception in told if exception), "")
 
-    def last_lines(self, replica: str) -> list[str]:
-        """Return a replica's last lines that were told."""
-        found = self._speaker.replicas.get(replica)
-        return list(found.last) if found else []
+    def has_told(self, text: str) -> bool:
+        """Whether a text is among the last lines of a replica that were told."""
+        return any(text in replica.last for replica in self._speaker.replicas.values())
 
     @property
     def replicas(self) -> list[str]:

@@ -40,6 +40,8 @@ _TEXT_LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\]?[:\s]|
 _ABSL = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 # Some launchers put the rank before each line: ``[rank0]: Traceback (most recent call last):``.
 _TRACEBACK = re.compile(r"(\[[^\]]*\]:?\s?)?\s*Traceback \(most recent call last\):")
+# https://cloud.google.com/vertex-ai/docs/training/troubleshooting
+_REPLICA = re.compile(r"\b[Rr]eplica ([\w-]+) (?:exited|ran out)")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:\s|$)")
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was")
 
@@ -96,6 +98,12 @@ def exception_in(lines: Iterable[str]) -> str:
     for text in lines:
         tracebacks.take(text)
     return tracebacks.exception
+
+
+def replica_in(message: str) -> str:
+    """Return the replica that a job's error says has failed, empty where it names none."""
+    found = _REPLICA.search(message)
+    return found[1] if found else ""
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_vertex_training.vertex.logs.cursor import DRAIN
 from airflow_vertex_training.vertex.logs.pace import ReadBudget
 from airflow_vertex_training.vertex.logs.tail import LogTail
 
@@ -34,6 +35,7 @@ def shared_tail(
     *,
     project: str,
     reads_per_minute: int,
+    drain: float = DRAIN,
 ) -> LogTail:
     """Return the running event loop's tail for a connection and a project, made now if there is none.
 
@@ -42,11 +44,12 @@ def shared_tail(
         connect: opens a client by that connection.
         project: project id or number.
         reads_per_minute: the budget that all tails of ``project`` in this loop share.
+        drain: seconds for which an ended job's log is read on at least, default 5.
     """
     shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
     budget = shared.budgets.setdefault(project, ReadBudget(reads_per_minute))
     key = (connection, project)
     tail = shared.tails.get(key)
     if tail is None or tail.closed:
-        tail = shared.tails[key] = LogTail(connect, project, budget=budget)
+        tail = shared.tails[key] = LogTail(connect, project, budget=budget, drain=drain)
     return tail

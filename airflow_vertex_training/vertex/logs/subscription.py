@@ -72,6 +72,9 @@ class Subscription:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Read the job's log no more. Nothing is awaited: the subscriber may have been cancelled."""
         self._tail.leave(self)
 

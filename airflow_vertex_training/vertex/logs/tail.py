@@ -43,6 +43,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 _REFUSED_WAIT = 300.0
 # An outage is told after so many seconds: logs are late then, but nothing is lost.
 _OUTAGE = 60.0
+# Ended jobs wait for the end of an outage for so many seconds.
+_OUTAGE_AT_THE_END = 20.0
 # For how long a failing replica's last lines are waited for, in seconds.
 _LAST_LINES_TIMEOUT = 30.0
 # The exception is looked for in so many of a replica's last entries: there may be lines after it.
@@ -125,8 +127,7 @@ class LogTail:
         """Take in that a job has ended."""
         if subscription.job in self._subscriptions:
             self._cursor.end(subscription.job, self._clock())
-            if self._trouble.is_refused:
-                self._cursor.give_up()
+            self._give_up()
             if self._nap is not None:
                 self._nap.cancel()
 
@@ -251,12 +252,19 @@ class LogTail:
         is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
         if is_refusal:
             wait = _REFUSED_WAIT
-            self._cursor.give_up()
         self._open_anew = status.status_code(error) in _CREDENTIALS or not isinstance(
             error, (GoogleAPICallError, GoogleAuthError)
         )
         self._not_before = now + wait
         self._tell_all(self._trouble.met(error, now, is_refusal=is_refusal, after=_OUTAGE))
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Let ended jobs go where their logs can't be read."""
+        if self._trouble.is_refused:
+            self._cursor.give_up()
+        elif self._errors:
+            self._cursor.give_up(self._clock() - _OUTAGE_AT_THE_END, say=True)
 
     def _answered(self) -> None:
         self._errors = 0

@@ -11,11 +11,11 @@ from airflow_vertex_training.vertex.logs.entries import SECOND, clock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from airflow_vertex_training.vertex.logs.subscription import Batch, Subscription
+    from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
 
 # Lines may be told for so many seconds after the position was kept: what came in until then may be told twice
 # if the process is killed, and is marked.
-_LEASE = 20.0
+_LEASE = 10.0
 
 
 class Teller:
@@ -28,20 +28,12 @@ class Teller:
     Args:
         log: the task's logger.
         keep: keeps a position where the next reader finds it; ``None``: there is no such place.
-        position: where this reader began.
     """
 
-    def __init__(
-        self,
-        log: Any,
-        keep: Callable[[dict[str, Any]], Awaitable[None]] | None,
-        position: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, log: Any, keep: Callable[[dict[str, Any]], Awaitable[None]] | None) -> None:
         self._log = log
         self._keep = keep
-        self._position = dict(position) if position else None
         self._until = 0.0
-        self.lines = 0
 
     async def tell(self, subscription: Subscription) -> None:
         """Log all lines of a subscription."""
@@ -50,15 +42,11 @@ class Teller:
 
     async def take(self, batch: Batch) -> None:
         """Log the lines of a batch."""
-        if self._position is None:
-            self._position = batch.before
         if time.time() > self._until:
-            await self._save(self._position)
+            await self._save(batch.before)
         for line in batch.lines:
             self._log.log(line.level, "%s", line.text)
-        self.lines += len(batch.lines)
-        self._position = batch.position
-        await self._save(self._position)
+        await self._save(batch.position)
 
     async def _save(self, position: Mapping[str, Any]) -> None:
         if self._keep is None:
@@ -69,8 +57,19 @@ class Teller:
         await asyncio.shield(keeping)
 
 
-def began_again(position: Mapping[str, Any]) -> str:
-    """Say where a reader goes on that begins at a position."""
-    until = clock(int(position["until"])) if position["until"] else None
-    told = f"{position['lines']} lines were told before"
-    return f"Reading the job's log on from {until} UTC; {told}" if until else "Reading the job's log"
+def going_on(position: Mapping[str, Any]) -> str:
+    """Say where a reader goes on that begins at the position of another one."""
+    if not position["until"]:
+        return "Reading the job's log on: no line of it was shown before"
+    marked = "(perhaps told before)"
+    return (
+        f"Reading the job's log on from {clock(int(position['until']))} UTC, after {position['lines']} "
+        f"lines. What the last reader may have shown already is marked: {marked}"
+    )
+
+
+def last_lines(words: LastWords, replica: str, log: Any) -> None:
+    """Log a failing replica's last lines, in one entry."""
+    if words.lines:
+        title = f"The last lines of {replica or 'the job'}:"
+        log.error("%s", "\n".join([title, *words.lines]))
