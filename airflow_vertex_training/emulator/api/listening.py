@@ -19,6 +19,10 @@ __all__ = ["Port", "UnixSocket"]
 _LONGEST_PATH = 100
 """The kernels' limit lies at 104 to 108 bytes."""
 
+_TAKEN = (
+    "can't be bound, another process may have it: stop that one, or take another port (0 takes free ones)"
+)
+
 
 @dataclass
 class Port:
@@ -78,7 +82,7 @@ class Port:
         except OSError as error:
             for listener in opened:
                 listener.close()
-            raise OSError(f"port: {self._written(number)} (for HTTP) can't be bound: {error}") from error
+            raise OSError(f"port: {self._written(number)}, for HTTP, {_TAKEN}") from error
         if opened:
             self.number = number - 1
         return opened

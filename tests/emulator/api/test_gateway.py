@@ -226,7 +226,7 @@ def test_a_taken_http_port_is_said(emulator):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(RuntimeError, match=f"127.0.0.1:{port} .for HTTP. can't be bound"):
+        with pytest.raises(RuntimeError, match=f"127.0.0.1:{port}, for HTTP, can't be bound"):
             launch("--port", str(port - 1))
 
 
