@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,7 +52,7 @@ def on_emulator(
 
 @pytest.fixture
 def log_lines() -> Iterator[list[str]]:
-    """What the task logs, `LEVEL text` each, through Airflow's logger or Python's own."""
+    """What the task logs, `LEVEL text` each, through Airflow's logger or Python's own, and its tracebacks."""
     lines: list[str] = []
 
     class Handler(logging.Handler):
@@ -61,6 +62,8 @@ def log_lines() -> Iterator[list[str]]:
     def keep(_: Any, level: str, event: Any) -> Any:
         text = event["event"] % event["positional_args"] if event.get("positional_args") else event["event"]
         lines.append(f"{level.upper()} {text}")
+        if event.get("exc_info"):
+            lines.append(traceback.format_exc())
         raise structlog.DropEvent
 
     ours = logging.getLogger("airflow_vertex_training")

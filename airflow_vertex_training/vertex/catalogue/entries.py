@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.exceptions import JobEndedError, VertexApiError, VertexTrainingError
 
-__all__ = ["Entry", "Explained", "Told", "explain"]
+__all__ = ["CODES", "Entry", "Explained", "Told", "explain", "unsaid"]
 
 # google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 CODES = (
@@ -37,13 +37,10 @@ CODES = (
 
 # What stands for a group of a pattern that is not in the text.
 _UNSAID = {
-    "account": "the job's service account",
+    "account": "SERVICE_ACCOUNT",
     "agent": "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
-    "bucket": "the bucket",
-    "host": "the endpoint",
-    "image": "the image",
-    "machine": "the machine type",
-    "metrics": "the metric is in the error's details",
+    "machine": "MACHINE_TYPE",
+    "metrics": "see its details",
     "permission": "that is needed for this",
     "project": "PROJECT",
     "region": "the region",
@@ -148,6 +145,11 @@ class Explained:
 def explain(told: Told, entries: Iterable[Entry]) -> Explained | None:
     """Return the first entry that knows a failure, in the failure's own words."""
     return next((found for entry in entries if (found := entry.match(told))), None)
+
+
+def unsaid(text: str) -> str:
+    """Return a title or a remedy with general words for what only a failure itself can say."""
+    return text.format_map(_UNSAID)
 
 
 def _said(found: re.Match[str]) -> dict[str, str]:

@@ -1,0 +1,172 @@
+"""Each kind of failure is recognised by what Google writes, and by nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_vertex_training.vertex import exceptions, states
+from airflow_vertex_training.vertex.catalogue.calls import CALLS, explain_call
+from airflow_vertex_training.vertex.catalogue.entries import CODES, Entry, Told
+from airflow_vertex_training.vertex.catalogue.jobs import JOBS, exception_in, explain_job
+from airflow_vertex_training.vertex.exceptions import (
+    InvalidJobError,
+    JobEndedError,
+    JobFailedError,
+    MissingSettingError,
+    VertexApiError,
+    VertexTrainingError,
+)
+from airflow_vertex_training.vertex.states import JobSnapshot
+from tests.vertex.catalogue.page import PAGE, page
+
+OF_CALLS = [(entry, *sample) for entry in CALLS for sample in entry.samples]
+OF_JOBS = [(entry, *sample) for entry in JOBS for sample in entry.samples]
+KINDS = [
+    kind
+    for kind in vars(exceptions).values()
+    if inspect.isclass(kind) and issubclass(kind, VertexTrainingError)
+]
+
+
+def ids(value: object) -> str:
+    """Return what a case is called."""
+    return value.title[:30] if isinstance(value, Entry) else str(value)[-30:]
+
+
+@pytest.mark.parametrize(("entry", "code", "text"), OF_CALLS, ids=ids)
+def test_a_refusal_is_recognised(entry: Entry, code: str, text: str) -> None:
+    """What Google answers is found under its own entry, not under an earlier one."""
+    assert explain_call(Told(code, text)) == entry.match(Told(code, text))
+
+
+@pytest.mark.parametrize(("entry", "code", "text"), OF_JOBS, ids=ids)
+def test_a_jobs_own_error_is_recognised(entry: Entry, code: str, text: str) -> None:
+    """What a job's error says is found under its own entry, not under an earlier one."""
+    assert explain_job(CODES.index(code), text) == entry.match(Told(code, text, of_job=True))
+
+
+@pytest.mark.parametrize("code", CODES[1:])
+def test_every_code_has_a_class(code: str) -> None:
+    """An answer in words that nobody has seen yet has the class of its code, and is shown whole."""
+    explained = explain_call(Told(code, "Words that nobody has seen."))
+    assert explained is not None
+    assert issubclass(explained.kind, VertexApiError)
+
+
+@pytest.mark.parametrize("reason", ["SERVICE_DISABLED", "CONSUMER_INVALID", "IAM_PERMISSION_DENIED"])
+def test_the_reason_of_an_error_info_is_enough(reason: str) -> None:
+    """Google's words may change; the reason in an answer's details is made for programs."""
+    explained = explain_call(Told("PERMISSION_DENIED", "New words.", reason=reason))
+    assert explained is not None
+    assert "PROJECT" in explained.title or "permission" in explained.title
+
+
+@given(st.text(), st.integers(-1, 20) | st.none())
+def test_an_unknown_error_of_a_job_is_shown_whole(text: str, code: int | None) -> None:
+    """Whatever a job's error says is in ours, unless it is known to mean something."""
+    job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=code, error_message=text)
+    ended = states.ended_badly(job)
+    assert isinstance(ended, JobEndedError)
+    assert text.strip() in str(ended) or explain_job(code, text)
+
+
+CONFUSING = """The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: Error.
+Traceback (most recent call last):
+  File "/trainer/task.py", line 3, in <module>
+    main()
+data.PreemptedError: the image was not found, it timed out, it was preempted
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/trainer/task.py", line 9, in <module>
+    main()
+ValueError: MY TRAINING BLEW UP
+
+To find out more about why your job exited please check the logs: https://logs?x=1
+"""
+
+
+def test_a_program_may_say_what_it_likes() -> None:
+    """The words of a traceback don't make another failure of it; its exception is in the first line."""
+    job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=CONFUSING)
+    ended = states.ended_badly(job)
+    assert type(ended) is JobFailedError
+    first, *lines = str(ended).splitlines()
+    assert first == "workerpool0-0 exited with status 1: ValueError: MY TRAINING BLEW UP"
+    assert "Logs: https://logs?x=1" in lines
+    assert lines[-1] == "Job: job (JOB_STATE_FAILED, error code 3)"
+
+
+def test_an_exception_that_the_log_told_wins() -> None:
+    """Who has read the failing replica's log knows better than Vertex AI's message."""
+    job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=CONFUSING)
+    ended = states.ended_badly(job, exception="KeyError: 'loss'")
+    assert str(ended).startswith("workerpool0-0 exited with status 1: KeyError: 'loss'\n")
+
+
+@pytest.mark.parametrize(
+    ("traceback", "exception"),
+    [
+        ("ValueError: no data", "ValueError: no data"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        (
+            "torch.cuda.OutOfMemoryError: CUDA",
+            "torch.cuda.OutOfMemoryError: CUDA",
+        ),
+        ("  [...]\n  File 'x', line 1\nRuntimeError: a\n  b", "RuntimeError: a"),
+        ("", ""),
+    ],
+)
+def test_the_exception_of_a_traceback(traceback: str, exception: str) -> None:
+    """The last line that begins with an exception's name is it."""
+    assert exception_in(f"Traceback (most recent call last):\n{traceback}\n") == exception
+    assert exception_in(traceback) == ""
+
+
+def an_error(kind: type[VertexTrainingError]) -> VertexTrainingError:
+    """Return an error of a class, made as the package makes it."""
+    if issubclass(kind, JobEndedError):
+        return kind(
+            name="job", state="JOB_STATE_FAILED", code=3, message="no", advice="Do.", exception="E: x"
+        )
+    if issubclass(kind, InvalidJobError):
+        return kind("region", "no")
+    if kind is exceptions.UnclearSubmitError:
+        return kind("no", 2)
+    if kind is exceptions.TryGivenUpError:
+        return kind(2, "job")
+    return kind("no")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_survives_pickling(kind: type[VertexTrainingError]) -> None:
+    """An error that crosses a process border has its class, its words and its data."""
+    error = an_error(kind)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (type(copy), str(copy), vars(copy)) == (kind, str(error), vars(error))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_tree_is_drawn(kind: type[VertexTrainingError]) -> None:
+    """The module's docstring has every class, and none that is not there."""
+    drawn = set(re.findall(r"\w+Error\b", str(exceptions.__doc__).partition("Each class")[0]))
+    assert kind.__name__ in drawn
+    assert drawn - {each.__name__ for each in KINDS} == {"ValueError"}
+
+
+def test_a_missing_setting_reads_as_a_sentence() -> None:
+    """What is not set is told with how to set it."""
+    error = MissingSettingError("region", "pass region='us-central1'")
+    assert str(error) == "region is not set: pass region='us-central1'"
+    assert (error.field, error.problem) == ("region", "is not set: pass region='us-central1'")
+
+
+def test_the_page_is_up_to_date() -> None:
+    """docs/errors.md is what `python -m tests.vertex.catalogue` writes."""
+    assert PAGE.read_text(encoding="utf-8") == page()
