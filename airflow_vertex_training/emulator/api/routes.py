@@ -137,7 +137,7 @@ def _read_body(message: Message, place: str, body: bytes) -> None:
         json_format.ParseDict(values, message)
     except json_format.ParseError as error:
         raise _invalid(_words(str(error), "" if place == "*" else place)) from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise _invalid(f"The body is no JSON: {error}") from error
     # A JSON object that is there is set, also when it is empty.
     message.SetInParent()
@@ -162,7 +162,7 @@ def _read_parameter(message: Message, name: str, text: str) -> None:
         raise _invalid(f"{problem} in request message.")
     try:
         _set(message, field, text)
-    except ValueError as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise _invalid(f"Invalid value at {field.name!r}, {json.dumps(text)}") from error
 
 

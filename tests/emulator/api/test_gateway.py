@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import threading
+from urllib.parse import quote
 
 import grpc
 import httpx
@@ -16,6 +17,8 @@ from google.cloud import aiplatform_v1
 from google.cloud.aiplatform_v1.services.job_service.transports import rest_base
 from google.cloud.location import locations_pb2
 from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_vertex_training.emulator.api.routes import ROUTES
 from airflow_vertex_training.emulator.control.process import launch
@@ -140,6 +143,41 @@ def test_error_details_are_there(http, emulator, project, jobs_path):
     answer = http.get(jobs_path)
     assert answer.status_code == 429
     assert answer.json()["error"]["details"][0]["reason"] == "RATE_LIMIT_EXCEEDED"
+
+
+TEXTS = st.one_of(
+    st.text(max_size=8), st.sampled_from(["name", "customJob", "filter", "pageSize", "readMask"])
+)
+PATHS = st.sampled_from(
+    [
+        "v1/projects/p/locations/us-central1/customJobs",
+        "v1/projects/p/locations/us-central1/customJobs/1:cancel",
+        "v1/projects/p/locations/us-central1",
+        "v1/projects/p/locations",
+        "v2/entries:list",
+    ]
+)
+BODIES = st.one_of(
+    st.binary(max_size=20),
+    st.just(b"[" * 100_000),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    ).map(lambda value: json.dumps(value).encode()),
+)
+
+
+@given(
+    verb=st.sampled_from(["GET", "POST", "DELETE"]),
+    path=st.one_of(PATHS, st.text(max_size=20)),
+    query=st.dictionaries(st.one_of(TEXTS, st.just("extraLocationTypes")), TEXTS, max_size=3),
+    body=BODIES,
+)
+def test_nothing_a_client_sends_breaks_it(http, verb, path, query, body):
+    """Whatever is sent is answered as the client's error or as what the emulator lacks, never as a fault."""
+    url = f"/{quote(path.encode(errors='replace'))}"
+    answer = http.request(verb, url, params=query, content=body, headers=JSON)
+    assert answer.status_code in (200, 400, 404, 501), answer.text
 
 
 REFUSED = [
