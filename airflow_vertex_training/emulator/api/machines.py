@@ -6,7 +6,9 @@ faster than anyone releases: what is refused for certain is only what these tabl
 
 from __future__ import annotations
 
-__all__ = ["LISTED", "PODS", "TOPOLOGIES", "accelerators", "family", "is_tpu", "known_family"]
+import math
+
+__all__ = ["LISTED", "TOPOLOGIES", "accelerators", "family", "is_pod", "is_tpu", "known_family"]
 
 _CPU_SIZES: dict[str, tuple[int, ...]] = {
     "e2-standard": (4, 8, 16, 32),
@@ -54,7 +56,11 @@ _P100_VCPUS = 32
 _P100_LARGE = "n1-highcpu-64"
 
 _CLOUD_TPU = "cloud-tpu"
-_TPU_CORES = (8, *range(32, 2049, 32))
+_ONE_HOST_CORES = 8
+_TPU_CORES = {
+    "TPU_V2": (_ONE_HOST_CORES, *range(32, 513, 32)),
+    "TPU_V3": (_ONE_HOST_CORES, *range(32, 2049, 32)),
+}
 _ONE_CHIP, _EIGHT_CHIPS = ("1x1",), ("2x4",)
 _FOUR_CHIPS = ("2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
 
@@ -71,9 +77,6 @@ TOPOLOGIES: dict[str, tuple[str, ...]] = {
     ),
 }
 """The topologies of each TPU machine that takes one."""
-
-PODS = frozenset(_FOUR_CHIPS[1:]) | frozenset(TOPOLOGIES["tpu7x-standard-4t"][1:])
-"""Topologies of more than one machine, with a machine of four chips."""
 
 LISTED = _CPU_TYPES | _BUILT_IN.keys() | TOPOLOGIES.keys() | {_CLOUD_TPU}
 """All machine types that training can run on, as far as the docs say."""
@@ -97,13 +100,28 @@ def is_tpu(machine_type: str) -> bool:
     return machine_type == _CLOUD_TPU or machine_type in TOPOLOGIES
 
 
+def is_pod(machine_type: str, accelerator_count: int, topology: str) -> bool:
+    """Say whether TPUs are on more than one host: more cores, or more chips, than a machine has.
+
+    Args:
+        machine_type: A machine type.
+        accelerator_count: Cores of a `cloud-tpu`.
+        topology: Of the other machines with TPUs: its sides' product is the number of chips.
+    """
+    if machine_type == _CLOUD_TPU:
+        return accelerator_count > _ONE_HOST_CORES
+    if topology not in TOPOLOGIES.get(machine_type, ()):
+        return False
+    return math.prod(map(int, topology.split("x"))) > int(machine_type.rpartition("-")[2].rstrip("t"))
+
+
 def accelerators(machine_type: str) -> dict[str, tuple[int, ...]]:
     """Return which accelerators a listed machine type takes, and how many of each."""
     if machine_type in _BUILT_IN:
         name, count = _BUILT_IN[machine_type]
         return {name: (count,)}
     if machine_type == _CLOUD_TPU:
-        return {"TPU_V2": _TPU_CORES, "TPU_V3": _TPU_CORES}
+        return _TPU_CORES
     if family(machine_type) != "n1":
         return {}
     vcpus = int(machine_type.rpartition("-")[2])

@@ -226,10 +226,7 @@ def _flex_start(scheduling: Message, used: list[Message], *, reserved: bool) -> 
 
 
 def _is_pod(machine: Message) -> bool:
-    one_host = 8
-    return machine.tpu_topology in machines.PODS or (
-        _accelerator(machine) in ("TPU_V2", "TPU_V3") and machine.accelerator_count > one_host
-    )
+    return machines.is_pod(machine.machine_type, machine.accelerator_count, machine.tpu_topology)
 
 
 def _accelerator(machine: Message) -> str:

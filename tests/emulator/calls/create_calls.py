@@ -22,6 +22,7 @@ FLEX = f"{DOCS}/training/schedule-jobs-dws#requirements"
 TENSORBOARD = f"{DOCS}/experiments/tensorboard-training"
 IMAGES = f"{DOCS}/training/containers-overview"
 RESERVATIONS = f"{DOCS}/training/use-reservations"
+SPOT = f"{DOCS}/training/use-spot-vms"
 PEERING = f"{DOCS}/training/psc-i-egress"
 SETTINGS = f"{DOCS}/training/configure-container-settings"
 DISTRIBUTED = f"{DOCS}/training/distributed-training"
@@ -156,6 +157,10 @@ CREATES: list[tuple[str, dict[str, Any], Any, str]] = [
     ("8 B200 on A4", _gpus("a4-highgpu-8g", "NVIDIA_B200", 8), TAKEN, MACHINES),
     ("A4X without a reservation", _gpus("a4x-highgpu-4g", "NVIDIA_GB200", 4),
      _wrong(f"{POOL}.machine_spec.reservation_affinity", "Required"), MACHINES),
+    ("a GPU machine without its GPUs", _machine(machine_type="a2-highgpu-1g"), TAKEN, UNDOCUMENTED),
+    ("a persistent disk on A3 ultra", {
+        **_gpus("a3-ultragpu-8g", "NVIDIA_H200_141GB", 8), "pool.disk_spec": {"boot_disk_type": "pd-ssd"}},
+     TAKEN, UNDOCUMENTED),
     ("a partition with two GPUs", _machine(**{**T4, "accelerator_count": 2}, gpu_partition_size="1g.10gb"),
      _wrong(f"{POOL}.machine_spec.accelerator_count"), proto("MachineSpec.gpu_partition_size")),
     ("a cloud-tpu with 8 cores", {"pool.machine_spec": TPU}, TAKEN, MACHINES),
@@ -248,7 +253,9 @@ CREATES: list[tuple[str, dict[str, Any], Any, str]] = [
      proto("Scheduling.max_wait_duration")),
     ("SPOT with a GPU", _scheduled(T4, strategy="SPOT"), TAKEN, proto("Scheduling.Strategy.SPOT")),
     ("SPOT with a TPU Pod", _scheduled({**V5E, "tpu_topology": "4x4"}, strategy="SPOT"),
-     _wrong("job_spec.scheduling.strategy", "SPOT has no TPU Pods"), f"{DOCS}/training/use-spot-vms"),
+     _wrong("job_spec.scheduling.strategy", "SPOT has no TPU Pods"), SPOT),
+    ("SPOT with a TPU machine of 8 chips", _scheduled(
+        {"machine_type": "ct5lp-hightpu-8t", "tpu_topology": "2x4"}, strategy="SPOT"), TAKEN, SPOT),
     ("a reservation", _machine(**L4, reservation_affinity=RESERVED), TAKEN, RESERVATIONS),
     ("a reservation of no type", _machine(**L4, reservation_affinity={"key": "k"}),
      _wrong(f"{POOL}.machine_spec.reservation_affinity.reservation_affinity_type"),
