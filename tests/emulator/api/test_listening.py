@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from airflow_vertex_training.emulator.config import EmulatorConfig
 from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 from airflow_vertex_training.emulator.server import Emulator
-from airflow_vertex_training.vertex.api import endpoint
+from airflow_vertex_training.vertex.api import endpoint, log_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def on_socket(folder: Path) -> Iterator[EmulatorProcess]:
 
 
 async def test_socket_serves_the_product_as_a_port_does(folder, on_socket, make_job):
-    """`VERTEX_AI_EMULATOR_HOST=unix:FILE` takes sync and async calls to the socket, also after a pause."""
+    """`VERTEX_AI_EMULATOR_HOST=unix:FILE` takes all calls to the socket, also after a pause."""
     assert on_socket.address == f"unix:{folder}/own/vertex.sock"
     assert on_socket.http_address == "", "at a socket nothing is served over HTTP"
     assert on_socket.control.address == f"{on_socket.address}.control"
@@ -49,6 +49,12 @@ async def test_socket_serves_the_product_as_a_port_does(folder, on_socket, make_
     on_socket.control.drop_connections()
     async_client = endpoint.open_async_client(where, AnonymousCredentials())
     assert (await async_client.get_custom_job(name=name)).name == name
+    logs = log_calls.open_async_logging_client(
+        log_calls.logging_endpoint(where, None), AnonymousCredentials()
+    )
+    entries = await logs.list_log_entries({"resource_names": ["projects/p"]})
+    assert "hello" in [entry.json_payload["message"] async for entry in entries if entry.json_payload]
+    await logs.transport.close()
     await async_client.transport.close()
     client.transport.close()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import venv
 from pathlib import Path
@@ -188,3 +189,15 @@ def test_executor_image_needs_no_folder():
     images = Images({}, {}, any_image=False)
     found = images.find("us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-14.py310", is_executor=True)
     assert found.python == Path(sys.executable)
+
+
+def test_readmes_file_is_valid(tmp_path):
+    """The `emulator.toml` that the README shows is taken, with every key that there is."""
+    readme = Path(__file__).parents[3] / "README.md"
+    (text,) = re.findall(r"^```toml\n(.*?)^```", readme.read_text(), flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "emulator.toml").write_text(text)
+    venv.create(tmp_path / ".venv", with_pip=False, symlinks=True)
+    image = Images({"docker.io/a/b": tmp_path}, {}, any_image=False).find("docker.io/a/b:1")
+    assert image.command_line([], [])[1:] == ["-m", "trainer", "--epochs", "3"]
+    assert (image.folder, image.python) == (tmp_path, tmp_path / ".venv" / "bin" / "python")
+    assert image.environment == {"DATA": "small"}
