@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_vertex_training import compat, settings
-from airflow_vertex_training.operators.execution import VertexJobOperator, task_try
+from airflow_vertex_training.operators.execution import VertexJobOperator
 from airflow_vertex_training.operators.openness import openness
 from airflow_vertex_training.operators.refusals import refused
+from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.vertex.naming import labels as names
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_arguments

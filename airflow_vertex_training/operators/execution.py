@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_vertex_training import compat, settings
-from airflow_vertex_training.ending import (
-    Ending,
-    api_server_is_down,
-    job_in_xcom,
-    task_state,
-    task_state_in_time,
-)
+from airflow_vertex_training.ending import job_in_xcom, task_state
 from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
 from airflow_vertex_training.log_positions import StorePositions, XComPositions, hand_on
-from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
+from airflow_vertex_training.operators.task_ending import TaskEnding, stop_dag_test
+from airflow_vertex_training.operators.task_try import task_try
+from airflow_vertex_training.ownership import Asker
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
@@ -31,17 +27,16 @@ from airflow_vertex_training.vertex.exceptions import (
     VertexTrainingError,
 )
 from airflow_vertex_training.vertex.logs.followed import Limits
-from airflow_vertex_training.vertex.naming.identity import TRY, TaskTry
 from airflow_vertex_training.vertex.states import ended_badly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
     from airflow_vertex_training.hooks import VertexTrainingHook
-    from airflow_vertex_training.ownership import Verdict
     from airflow_vertex_training.vertex.api.calls import Jobs
+    from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.create import Submission, Submitter
@@ -129,19 +124,19 @@ class VertexJobOperator(BaseOperator):
         try:
             return self._run(context)
         except compat.AirflowTaskTimeout:
-            self._end_job(context, Asker.OPERATOR_TIMED_OUT)
+            TaskEnding(self, context).end_job(Asker.OPERATOR_TIMED_OUT, self._job_name)
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
             self._context = None
             raise
         except KeyboardInterrupt as error:
-            self._end_job(context, self._interrupted(context))
-            self._stop_dag_test(context, error)
+            TaskEnding(self, context).end_killed(self._job_name)
+            stop_dag_test(context, error)
             raise
         except VertexTrainingError as error:
-            self._stop_dag_test(context, error)
+            stop_dag_test(context, error)
             raise _alone(error) from None
         except Exception as error:
-            self._stop_dag_test(context, error)
+            stop_dag_test(context, error)
             raise
         finally:
             if self._ending_thread is not None:
@@ -159,10 +154,9 @@ class VertexJobOperator(BaseOperator):
             hopeless = first and self._retry_is_in_vain(error)
             unclear_calls = error.calls if isinstance(error, UnclearSubmitError) else 0
             if this.try_number > 1 or unclear_calls:
-                try_follows = not hopeless and self._try_follows(context, error)
-                verdict = self._verdict(context, Asker.OPERATOR_FAILING, try_follows=try_follows)
-                self._carry_out_on_found(
-                    verdict, lambda jobs: self._submitter(context, jobs).left_running(this, unclear_calls)
+                TaskEnding(self, context).see_to_found(
+                    lambda jobs: self._submitter(context, jobs).left_running(this, unclear_calls),
+                    compat.not_retried(error) if hopeless else error,
                 )
             if hopeless:
                 raise compat.not_retried(error) from None
@@ -178,7 +172,7 @@ class VertexJobOperator(BaseOperator):
                     self._defer(context, ended.name, position)
                 ended, exception = self._wait_here(context, ended.name, position)
         except Exception as error:
-            self._see_to_job(context, Asker.OPERATOR_FAILING, submitted.job.name, error)
+            TaskEnding(self, context).see_to_job(Asker.OPERATOR_FAILING, submitted.job.name, error)
             raise
         return self._result(ended, exception)
 
@@ -188,7 +182,7 @@ class VertexJobOperator(BaseOperator):
         if error is None:
             return self._result(job)
         if not job.is_final:
-            self._see_to_job(context, Asker.WAIT_GIVEN_UP, job.name, error)
+            TaskEnding(self, context).see_to_job(Asker.WAIT_GIVEN_UP, job.name, error)
             raise _alone(error)
         raise _alone(self._as_failed(error))
 
@@ -203,8 +197,15 @@ class VertexJobOperator(BaseOperator):
             self._end_deferred(context, Asker.TRIGGER_CRASHED, error)
             raise
         except Exception as error:
-            self._stop_dag_test(context, error)
+            stop_dag_test(context, error)
             raise
+
+    def _end_deferred(self, context: Context, asker: Asker, error: Exception) -> None:
+        """See to the job of this try in a process that did not submit it."""
+        job_name = job_in_xcom(context["ti"])
+        if job_name:
+            hand_on(XComPositions(context["ti"], job_name), self._positions(context, job_name), self.log)
+            TaskEnding(self, context).see_to_job(asker, job_name, error)
 
     def on_kill(self) -> None:
         """Cancel the job of a task that is being killed while it runs, unless another try waits for it.
@@ -222,34 +223,7 @@ class VertexJobOperator(BaseOperator):
 
     def _end_killed(self, context: Context) -> None:
         self._killed.set()
-        self._end_job(context, self._interrupted(context))
-
-    def _interrupted(self, context: Context) -> Asker:
-        if not compat.is_dag_test():
-            return Asker.OPERATOR_KILLED
-        _interrupted_tries.add(str(context["ti"].id))
-        return Asker.DAG_TEST_INTERRUPTED
-
-    def _stop_dag_test(self, context: Context, error: BaseException) -> None:
-        """Keep ``airflow dags test``, once interrupted, from waiting for the task's next try."""
-        if str(context["ti"].id) in _interrupted_tries:
-            raise compat.AirflowFailException(Asker.DAG_TEST_INTERRUPTED.value) from error
-
-    def _verdict(self, context: Context, asker: Asker, *, try_follows: bool) -> Verdict:
-        """Return what becomes of this task's job, now that Airflow has been asked for the task's state."""
-        state = task_state_in_time(context["ti"], _ANSWER_SECONDS)
-        question = Question(
-            asker,
-            state,
-            try_follows=try_follows,
-            server_is_down=state == NO_ANSWER and api_server_is_down(),
-            cancel_on_kill=self.cancel_on_kill,
-        )
-        return decide(question)
-
-    def _try_follows(self, context: Context, error: BaseException) -> bool:
-        """Whether Airflow tries once more after ``error`` has left the task."""
-        return _tries_left(context) and compat.policy_retries(self, context, error)
+        TaskEnding(self, context).end_killed(self._job_name)
 
     def _as_failed(self, error: Exception) -> Exception:
         """Return the error that the task ends by; Airflow does not retry after it where that can't help."""
@@ -259,47 +233,6 @@ class VertexJobOperator(BaseOperator):
         """Whether Airflow should not retry after ``error``, where no retry policy of the task says it."""
         never = isinstance(error, VertexTrainingError) and error.retry is Retry.NEVER
         return never and getattr(self, "retry_policy", None) is None
-
-    def _end_job(self, context: Context, asker: Asker) -> None:
-        """See to what this try has submitted."""
-        verdict = self._verdict(context, asker, try_follows=_tries_left(context))
-        if self._job_name:
-            self._ending.carry_out(verdict, self._job_name)
-        else:
-            # A create call may be under way: what it has made so far can be found by its label. What it makes
-            # yet, execute cancels when the call returns.
-            try_id = task_try(context).try_id
-            self._carry_out_on_found(verdict, lambda jobs: jobs.find(TRY, try_id))
-
-    def _end_deferred(self, context: Context, asker: Asker, error: Exception) -> None:
-        """See to the job of this try in a process that did not submit it."""
-        job_name = job_in_xcom(context["ti"])
-        if job_name:
-            hand_on(XComPositions(context["ti"], job_name), self._positions(context, job_name), self.log)
-            self._see_to_job(context, asker, job_name, error)
-
-    def _see_to_job(self, context: Context, asker: Asker, job_name: str, error: BaseException) -> None:
-        """Keep or end a job whose task is about to raise ``error``."""
-        verdict = self._verdict(context, asker, try_follows=self._try_follows(context, error))
-        self._ending.carry_out(verdict, job_name)
-
-    def _carry_out_on_found(self, verdict: Verdict, find: Callable[[Jobs], Sequence[JobSnapshot]]) -> None:
-        """Carry a verdict out on jobs whose names this process does not know."""
-        if verdict.fate is Fate.KEEP:
-            return
-        try:
-            with self.jobs() as jobs:
-                found = find(jobs)
-        except Exception:
-            self.log.exception("Could not look for jobs of this task. One may run on and cost money")
-            return
-        for job in found:
-            if not job.is_final:
-                self._ending.carry_out(verdict, job.name)
-
-    @property
-    def _ending(self) -> Ending:
-        return Ending(lambda: self.hook, self.log)
 
     @cached_property
     def hook(self) -> VertexTrainingHook:
@@ -426,40 +359,11 @@ class VertexJobOperator(BaseOperator):
         return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
 
 
-# Of airflow dags test: it runs a task before and after its deferral by two copies of the operator.
-_interrupted_tries: set[str] = set()
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
 _SHORTEST_DEFERRAL = timedelta(seconds=10)
 # Airflow leaves a killed task 5 seconds in all: for the answer, and for the cancel.
 _HANDLER_SECONDS = 2.0
-_ANSWER_SECONDS = 2.0
-
-
-def _tries_left(context: Context) -> bool:
-    # max_tries counts retries: the last try is number max_tries + 1.
-    ti = context["ti"]
-    return bool(ti.try_number <= ti.max_tries)
-
-
-def task_try(context: Context) -> TaskTry:
-    """Return which try of which task instance a running task is."""
-    ti, run = context["ti"], context["dag_run"]
-    operator: Any = ti.task
-    return TaskTry(
-        deployment_id=settings.deployment_id(),
-        dag_id=ti.dag_id,
-        run_id=ti.run_id,
-        task_id=ti.task_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-        try_number=ti.try_number,
-        try_id=str(ti.id),
-        max_tries=ti.max_tries,
-        # None where Airflow keeps no count, say in dag.test().
-        clear_number=getattr(run, "clear_number", None) or 0,
-        run_start=run.start_date,
-        cancel_on_kill=operator.cancel_on_kill,
-    )
 
 
 def _first_try(ti: Any) -> int:
