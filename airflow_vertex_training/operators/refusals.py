@@ -33,7 +33,7 @@ def refused(operator: BaseOperator | type[BaseOperator], arguments: Mapping[str,
         yield
     except InvalidJobError as error:
         if compat.is_of_a_mapped_task(operator):
-            raise compat.AirflowFailException(str(error)) from error
+            raise compat.not_retried(error) from None
         raise
     except TypeError as error:
         kind = operator if isinstance(operator, type) else type(operator)

@@ -86,7 +86,8 @@ def ended_badly(job: JobSnapshot, exception: str = "") -> JobEndedError | None:
     """
     if job.state in SUCCEEDED:
         return None
-    explained = explain_job(job.error_code, job.error_message)
+    exception = exception or exception_in(job.error_message)
+    explained = explain_job(job.error_code, job.error_message, exception)
     kind: type[JobEndedError] = JobCancelledError if job.state in CANCELLED else JobFailedError
     if explained is not None and issubclass(explained.kind, JobEndedError):
         kind = explained.kind
@@ -97,7 +98,7 @@ def ended_badly(job: JobSnapshot, exception: str = "") -> JobEndedError | None:
         message=job.error_message,
         reason="" if explained is None else explained.title,
         advice="" if explained is None else explained.advice,
-        exception=exception or exception_in(job.error_message),
+        exception=exception,
     )
 
 

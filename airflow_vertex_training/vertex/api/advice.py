@@ -34,8 +34,9 @@ def api_error(doing: str, error: BaseException) -> VertexApiError:
         lines = [words]
     else:
         lines = [explained.title, explained.advice, f"Google's words: {words}"]
-    kind = VertexApiError if explained is None else explained.kind
-    assert issubclass(kind, VertexApiError)  # noqa: S101 - entries of calls have no others
+    kind = VertexApiError
+    if explained is not None and issubclass(explained.kind, VertexApiError):
+        kind = explained.kind
     return kind("\n".join([*lines, f"{doing} failed."]), status=told.code, message=told.text)
 
 

@@ -83,7 +83,7 @@ CALLS = (
         ),
         call=errors.ProjectNotFoundError,
         codes=("PERMISSION_DENIED", "INVALID_ARGUMENT", "NOT_FOUND"),
-        pattern=r"permission denied on resource project (?P<project>[^\n]+?)\.?$|invalid resource project",
+        pattern=r"permission denied on resource project (?P<project>[^\n]+)|invalid resource project",
         reasons=("CONSUMER_INVALID",),
         samples=(("PERMISSION_DENIED", "Permission denied on resource project My First Project."),),
         source="https://github.com/GoogleCloudPlatform/training-data-analyst/issues/1811",

@@ -57,7 +57,7 @@ class Told:
         code: name of the answer's status code; of an error that is none of the API's, its class's name.
         text: its words.
         reason: of the answer's ``ErrorInfo``: https://google.aip.dev/193, such as ``SERVICE_DISABLED``.
-        details: the answer's other details, as text.
+        details: what else is known, as text: the answer's details, or the failing replica's exception.
         of_job: whether it is a job's own error, and not the answer to a call.
     """
 
@@ -103,15 +103,13 @@ class Entry:
         kind = self.job if told.of_job else self.call
         if kind is None or (self.codes and told.code not in self.codes):
             return None
-        found = self._search(f"{told.code}: {told.text}") or self._search(told.details)
+        said = f"{told.code}: {told.text}\n{told.details}".strip()
+        found = re.search(self.pattern, said, re.IGNORECASE | re.DOTALL)
         if found is None and told.reason not in self.reasons:
             return None
         groups = {**_UNSAID, **({} if found is None else _said(found))}
         title, remedy = (each.format_map(groups) for each in (self.title, self.remedy))
         return Explained(kind, title, self.explanation, remedy)
-
-    def _search(self, text: str) -> re.Match[str] | None:
-        return re.search(self.pattern, text, re.IGNORECASE | re.DOTALL)
 
     @property
     def classes(self) -> tuple[type[VertexTrainingError], ...]:

@@ -37,7 +37,32 @@ def _exit(statuses: str, means: str, remedy: str) -> Entry:
 
 
 JOBS = (
-    # First what a program did: its text may end with a traceback, and that may hold any words.
+    Entry(
+        title="{replica} ran out of accelerator memory",
+        explanation=(
+            "The program wanted more memory of its GPU or TPU than that has. The machine's own is another."
+        ),
+        remedy=(
+            "use a smaller batch, gradient accumulation or mixed precision, or an accelerator with more "
+            "memory."
+        ),
+        job=errors.OutOfMemoryError,
+        pattern=(
+            r"(?:replica (?P<replica>[\w-]+) exited.*)?"
+            r"(?:CUDA out of memory|RESOURCE_EXHAUSTED: Out of memory|failed to allocate .{0,80} on GPU)"
+        ),
+        samples=(
+            (
+                "INVALID_ARGUMENT",
+                (
+                    "The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: "
+                    "Error. torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB."
+                ),
+            ),
+        ),
+        source="https://pytorch.org/docs/stable/notes/cuda.html#memory-management",
+    ),
+    # What a program did comes before all else: its text may end with a traceback, which may hold any words.
     _exit(
         "1",
         "The program failed. With Python that is an exception that nothing caught.",
@@ -180,15 +205,16 @@ JOBS = (
 )
 
 
-def explain_job(code: int | None, message: str) -> Explained | None:
+def explain_job(code: int | None, message: str, exception: str = "") -> Explained | None:
     """Return what a job's own error means, ``None`` where that is not known.
 
     Args:
         code: a ``google.rpc.Code``.
         message: in Vertex AI's words.
+        exception: the line of the failing replica's log that says what went wrong, default none.
     """
     name = CODES[code] if code is not None and 0 <= code < len(CODES) else ""
-    return explain(Told(name, message, of_job=True), JOBS)
+    return explain(Told(name, message, details=exception, of_job=True), JOBS)
 
 
 def exception_in(message: str) -> str:

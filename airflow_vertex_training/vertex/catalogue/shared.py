@@ -23,8 +23,8 @@ SHARED = (
         job=errors.JobQuotaExceededError,
         codes=("RESOURCE_EXHAUSTED",),
         pattern=(
-            r"quota metrics exceed quota limits:\s*(?P<metrics>\S.*)"
-            r"|following quotas are exceeded:?\s*(?P<metrics_>\S.*)"
+            r"quota metrics exceed quota limits:\s*(?P<metrics>\S[^\n]*)"
+            r"|following quotas are exceeded:?\s*(?P<metrics_>\S[^\n]*)"
             r"|custom_model_training"
         ),
         reasons=("RESOURCE_QUOTA_EXCEEDED",),

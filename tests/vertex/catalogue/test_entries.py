@@ -19,6 +19,7 @@ from airflow_vertex_training.vertex.exceptions import (
     JobEndedError,
     JobFailedError,
     MissingSettingError,
+    OutOfMemoryError,
     VertexApiError,
     VertexTrainingError,
 )
@@ -41,8 +42,9 @@ def ids(value: object) -> str:
 
 @pytest.mark.parametrize(("entry", "code", "text"), OF_CALLS, ids=ids)
 def test_a_refusal_is_recognised(entry: Entry, code: str, text: str) -> None:
-    """What Google answers is found under its own entry, not under an earlier one."""
-    assert explain_call(Told(code, text)) == entry.match(Told(code, text))
+    """What Google answers is found under its own entry, not under an earlier one, whatever details say."""
+    told = Told(code, text, details='violations {\n  subject: "project_number:1"\n}')
+    assert explain_call(told) == explain_call(Told(code, text)) == entry.match(told)
 
 
 @pytest.mark.parametrize(("entry", "code", "text"), OF_JOBS, ids=ids)
@@ -101,6 +103,15 @@ def test_a_program_may_say_what_it_likes() -> None:
     assert first == "workerpool0-0 exited with status 1: ValueError: MY TRAINING BLEW UP"
     assert "Logs: https://logs?x=1" in lines
     assert lines[-1] == "Job: job (JOB_STATE_FAILED, error code 3)"
+
+
+def test_memory_of_an_accelerator_is_known_by_the_exception() -> None:
+    """Vertex AI says no more than status 1; the exception, which the log tells, says which memory it was."""
+    text = "The replica workerpool1-2 exited with a non-zero status of 1."
+    job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=text)
+    ended = states.ended_badly(job, exception="torch.OutOfMemoryError: CUDA out of memory.")
+    assert type(ended) is OutOfMemoryError
+    assert str(ended).startswith("workerpool1-2 ran out of accelerator memory: torch.OutOfMemoryError: CUDA")
 
 
 def test_an_exception_that_the_log_told_wins() -> None:
