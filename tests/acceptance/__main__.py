@@ -21,8 +21,8 @@ from tests.acceptance.story import Story
 from tests.acceptance.target import EMULATOR_ARGUMENTS, Target, emulator_target, real_target
 
 _PLAN = """\
-Project {0.project}, region {0.region}. This creates four jobs with the label run={0.run}, each on one
-e2-standard-4 with {0.image}. Two end by themselves within seconds, two are cancelled; together they run for
+Project {0.project}, region {0.region}. This creates five jobs with the label run={0.run}, each on one
+e2-standard-4 with {0.image}. Two end by themselves within seconds, three are cancelled; together they run for
 a few minutes, after what they wait in the queue. Five more requests are meant to be refused; what is taken is
 cancelled. All jobs are deleted at the end; their log entries stay as long as Cloud Logging keeps them."""
 

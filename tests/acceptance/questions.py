@@ -113,7 +113,7 @@ FOUND = f"{REFUSED}List of found errors:\t1.Field: "
 PAIR = {"accelerator_type": "NVIDIA_TESLA_T4"}
 K80 = {"machine_type": "n1-standard-4", "accelerator_type": "NVIDIA_TESLA_K80", "accelerator_count": 1}
 ACTIVE = " AND ".join(f'state!="JOB_STATE_{state}"' for state in ("SUCCEEDED", "FAILED", "CANCELLED"))
-ALL = ["failing", "quick", "slow"]
+ALL = ["failing", "pending", "quick", "slow"]
 
 QUESTIONS = [
     Question("Does create answer with the labels?", "quick", lambda s: s.quick.labels["kind"]),
@@ -133,7 +133,7 @@ QUESTIONS = [
     Question("A filter on end_time?", "INVALID_ARGUMENT",
              lambda s: s.outcome(lambda: s.target.listed('end_time>"2026-01-01T00:00:00Z"'))),
     Question("In which order is a list?", "newest first", _order),
-    Question("Are pages as large as asked?", [2, 1], _pages),
+    Question("Are pages as large as asked?", [2, 2], _pages),
     Question("What does a mask of name, state, labels show?", ["labels", "name", "state"],
              lambda s: _set_fields(_mask(s, "name", "state", "labels"))),
     Question("What does one of job_spec.base_output_directory show?", ["base_output_directory"],
@@ -151,6 +151,9 @@ QUESTIONS = [
     Question("Does a job that is queued take a cancel?", "OK", lambda s: s.cancels["queued"]),
     Question("And ends how?", ("JOB_STATE_CANCELLED", 1, "CANCELED"),
              lambda s: _end(s, "queued")),
+    Question("Does a job that is pending take a cancel?", "OK",
+             lambda s: Seen(s.cancels.get("pending"), s.state_at_cancel)),
+    Question("And how does that end?", ("JOB_STATE_CANCELLED", 1, "CANCELED"), lambda s: _end(s, "pending")),
     Question("Which state after the cancel of a running job?", "JOB_STATE_CANCELLING",
              lambda s: s.after_cancel),
     Question("A second cancel?", "OK", lambda s: s.cancels.get("slow")),

@@ -1,4 +1,4 @@
-"""Four jobs and what was seen of them: each question reads it from here, so that four jobs are enough."""
+"""Five jobs and what was seen of them: each question reads it from here, so that five are enough."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Seen:
 
 
 class Story:
-    """Jobs: one succeeds, one fails, one is cancelled while it runs, one as soon as it is made.
+    """Jobs: one succeeds, one fails; three are cancelled: when made, when pending, while it runs.
 
     What is seen is written down while it happens: a question that is asked later finds when it was.
 
@@ -59,11 +59,13 @@ class Story:
             "quick": self.quick,
             "failing": target.create("failing", "echo before the end; exit 3"),
             "slow": target.create("slow", "trap '' TERM; echo at work; sleep 1800"),
+            "pending": target.create("pending", "sleep 1800"),
             "queued": target.create("queued", "sleep 1800"),
         }
         self.last = dict(self.made)
         self.error_came_with_end = False
         self.cancels = {"queued": self.outcome(lambda: self.cancel("queued"))}
+        self.state_at_cancel = ""
         self.after_cancel = ""
         target.wait(lambda: len(target.listed()) == len(self.made))
         target.wait(self._look)
@@ -99,18 +101,28 @@ class Story:
     def _look(self) -> bool:
         """Look at all jobs once; return whether all that is waited for has been seen."""
         for kind, job in self.made.items():
+            if (kind, "end" if kind == "quick" else "error") in self._seen:
+                continue  # nothing more is to be seen of it
             seen = self.last[kind] = self.target.get(job.name)
             ended = seen.state.name in FINAL
             if kind == "failing" and ended and (kind, "end") not in self._seen:
                 self.error_came_with_end = bool(seen.error.code)
             self._note(kind, "end", happened=ended)
             self._note(kind, "error", happened=bool(seen.error.code))
+        self._cancel_pending()
         self._cancel_at_work()
         if ("quick", "end") in self._seen and ("quick", "lines") not in self._seen:
             self.lines = self.target.entries(self.quick.name, 'resource.labels.task_name="workerpool0-0"')
             self._note("quick", "lines", happened=len(self.lines) >= _LINES)
-        waited_for = {(kind, "error") for kind in ("failing", "slow", "queued")} | {("quick", "lines")}
+        waited_for = {(kind, "error") for kind in self.made if kind != "quick"} | {("quick", "lines")}
         return waited_for <= self._seen.keys()
+
+    def _cancel_pending(self) -> None:
+        """Cancel a job as soon as it is seen to have left the queue."""
+        state = self.last["pending"].state.name
+        if "pending" not in self.cancels and state in ("JOB_STATE_PENDING", "JOB_STATE_RUNNING"):
+            self.state_at_cancel = state
+            self.cancels["pending"] = self.outcome(lambda: self.cancel("pending"))
 
     def _cancel_at_work(self) -> None:
         """Cancel the slow job once its process is at work, and once more."""

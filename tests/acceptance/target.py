@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EMULATOR_ARGUMENTS", "FINAL", "Target", "emulator_target", "real_target"]
 
 EMULATOR_ARGUMENTS = (
-    *("--queue-seconds", "1", "--provision-seconds", "1", "--stop-grace-seconds", "2", "--error-delay", "2"),
+    *("--queue-seconds", "1", "--provision-seconds", "2", "--stop-grace-seconds", "2", "--error-delay", "2"),
     *("--enforce-quotas", "--log-reads-per-minute", "10000", "--submissions-per-minute", "600"),
 )
 """What an emulator is started with: states that last, a late error, Vertex's quota of reads."""
@@ -55,7 +55,7 @@ class Target:
     bucket: str = "acceptance"
     image: str = "us-docker.pkg.dev/acme/acceptance/sh:1"
     patience: float = 60.0
-    pause: float = 0.5  # four jobs are got each time: half of the quota of reads
+    pause: float = 0.5  # five jobs are got each time: half of the quota of reads
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     made: list[str] = field(default_factory=list)
 

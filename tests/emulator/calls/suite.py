@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator.calls import create_calls, job_calls, log_calls
+from tests.emulator.calls import create_calls, job_calls, log_calls, machine_calls
 from tests.emulator.calls.world import UNDOCUMENTED
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLS", "counts"]
 
-CALLS: Sequence[Call] = [*create_calls.CALLS, *job_calls.CALLS, *log_calls.CALLS]
+CALLS: Sequence[Call] = [*create_calls.CALLS, *machine_calls.CALLS, *job_calls.CALLS, *log_calls.CALLS]
 
 
 def counts(calls: Sequence[Call]) -> str:
