@@ -82,13 +82,18 @@ class Subscription:
         """Say that the job has ended: what is late is read yet, then the iteration ends."""
         self._tail.end(self)
 
+    async def next(self) -> Batch | None:
+        """Return the next batch, ``None`` where there will be no more; raises what ended the reading."""
+        batch = await self.queue.get()
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Batch:
-        batch = await self.queue.get()
+        batch = await self.next()
         if batch is None:
             raise StopAsyncIteration
-        if isinstance(batch, Exception):
-            raise batch
         return batch

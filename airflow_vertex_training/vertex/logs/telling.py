@@ -13,48 +13,89 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
 
-# Lines may be told for so many seconds after the position was kept: what came in until then may be told twice
-# if the process is killed, and is marked.
+# All positions of a process are kept so often a second at most: each is a write to Airflow's database.
+_KEPT_PER_SECOND = 5.0
+# Lines may be told for so many seconds after the position should have been kept again: what came in until
+# then may be told twice if the process is killed, and is marked.
 _LEASE = 10.0
 
 
 class Teller:
     """Logs a job's lines in the task that it is called in, and keeps where it is.
 
-    The position is kept after each batch. A process that is killed between telling and keeping leaves lines
-    that the next reader tells again. So that it can mark them, each position says until when lines may have
-    been told after it; where that time is over, the position is kept anew before the next line is told.
+    The position is kept after each batch; where many jobs print, less often. A process that is killed before
+    that leaves lines that the next reader tells again. So that it can mark them, each position says until
+    when lines may be told after it; where that time is over, the position is kept anew before the next line.
 
     Args:
         log: the task's logger.
         keep: keeps a position where the next reader finds it; ``None``: there is no such place.
     """
 
+    # How many tell at the moment, in this process.
+    _telling = 0
+
     def __init__(self, log: Any, keep: Callable[[dict[str, Any]], Awaitable[None]] | None) -> None:
         self._log = log
         self._keep = keep
         self._until = 0.0
+        self._kept_at = 0.0
+        self._not_kept: Mapping[str, Any] | None = None
+        self._has_failed = False
 
     async def tell(self, subscription: Subscription) -> None:
         """Log all lines of a subscription."""
-        async for batch in subscription:
-            await self.take(batch)
+        Teller._telling += 1
+        getting = asyncio.ensure_future(subscription.next())
+        try:
+            while True:
+                timeout = None if self._not_kept is None else max(0.0, self._due - time.time())
+                await asyncio.wait({getting}, timeout=timeout)
+                if not getting.done():
+                    await self._save()
+                elif (batch := getting.result()) is None:
+                    break
+                else:
+                    getting = asyncio.ensure_future(subscription.next())
+                    await self.take(batch)
+            await self._save()
+        finally:
+            Teller._telling -= 1
+            getting.cancel()
 
     async def take(self, batch: Batch) -> None:
         """Log the lines of a batch."""
         if time.time() > self._until:
-            await self._save(batch.before)
+            self._not_kept = batch.before
+            await self._save()
         for line in batch.lines:
             self._log.log(line.level, "%s", line.text)
-        await self._save(batch.position)
+        self._not_kept = batch.position
+        if time.time() >= self._due:
+            await self._save()
 
-    async def _save(self, position: Mapping[str, Any]) -> None:
-        if self._keep is None:
+    @property
+    def _due(self) -> float:
+        return self._kept_at + self._interval
+
+    @property
+    def _interval(self) -> float:
+        return Teller._telling / _KEPT_PER_SECOND
+
+    async def _save(self) -> None:
+        position, self._not_kept = self._not_kept, None
+        if self._keep is None or position is None:
             return
-        self._until = time.time() + _LEASE
-        # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
-        keeping = asyncio.ensure_future(self._keep({**position, "perhaps": int(self._until * SECOND)}))
-        await asyncio.shield(keeping)
+        self._kept_at = time.time()
+        self._until = self._kept_at + self._interval + _LEASE
+        try:
+            # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
+            keeping = asyncio.ensure_future(self._keep({**position, "perhaps": int(self._until * SECOND)}))
+            await asyncio.shield(keeping)
+        except Exception as error:  # noqa: BLE001 - the lines themselves are worth more
+            if not self._has_failed:
+                self._log.warning("Where the job's log was read to could not be kept: %r", error)
+            self._has_failed = True
 
 
 def going_on(position: Mapping[str, Any]) -> str:

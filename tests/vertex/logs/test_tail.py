@@ -38,6 +38,10 @@ class Log:
         """Take a line."""
         self.lines.append(message % args)
 
+    def warning(self, message: str, *args: Any) -> None:
+        """Take a warning."""
+        self.lines.append(message % args)
+
 
 async def nap(seconds: float) -> None:
     """Wait a hundredth of the time."""
@@ -160,6 +164,45 @@ async def test_position_is_kept_before_and_after_lines_are_told(
     assert [(told, position["lines"]) for told, position in kept] == [(0, 0), (2, 2)]
     for _, position in kept:
         assert position["perhaps"] > time.time_ns()
+
+
+async def test_positions_of_many_jobs_are_kept_less_often(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a thousand jobs, a position is kept once in a while, at the end, and each says so long ahead."""
+    monkeypatch.setattr(Teller, "_telling", 1000)
+    log = Log()
+    kept: list[Mapping[str, Any]] = []
+
+    async def keep(position: Mapping[str, Any]) -> None:
+        kept.append(position)
+
+    with tail().follow("1", since=SINCE) as subscription:
+        telling = asyncio.create_task(Teller(log, keep).tell(subscription))
+        for number in range(5):
+            write(emulator, project, "1", f"line {number}")
+            while f"line {number}" not in log.lines:  # noqa: ASYNC110 - nothing tells when a line is logged
+                await asyncio.sleep(0.01)
+        subscription.end()
+        await telling
+    assert [position["lines"] for position in kept] == [0, 5]
+    assert kept[0]["perhaps"] > time.time_ns() + 100_000_000_000
+
+
+async def test_lines_are_told_where_positions_can_not_be_kept(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str
+) -> None:
+    """An Airflow that does not take the position costs one warning, and no line."""
+    log = Log()
+
+    async def fail(position: Mapping[str, Any]) -> None:
+        raise OSError
+
+    write(emulator, project, "1", "one")
+    with tail().follow("1", since=SINCE) as subscription:
+        subscription.end()
+        await Teller(log, fail).tell(subscription)
+    assert [line[:5] for line in log.lines] == ["Where", "one"]
 
 
 async def test_no_permission_is_said_once_and_ends_nothing(

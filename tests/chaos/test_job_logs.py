@@ -1,0 +1,77 @@
+"""A crash loses no line of a job's log, and tells none twice that it does not mark."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.airflow_processes.api import TaskKey
+from tests.chaos.conftest import PROJECT
+
+if TYPE_CHECKING:
+    from tests.airflow_processes.installation import AirflowInstallation
+    from tests.chaos.conftest import Trainings
+
+pytestmark = [pytest.mark.timeout(400)]
+
+JOBS = 20
+MARK = "(perhaps told before) "
+DAG_FILE = textwrap.dedent(f"""
+    from airflow.sdk import DAG
+    from airflow_vertex_training.operators import VertexCustomTrainingOperator
+
+    PROGRAM = '''
+    import itertools, pathlib, sys, time
+    for step in itertools.count():
+        print("step", step, flush=True)
+        if pathlib.Path(sys.argv[1]).exists():
+            break
+        time.sleep(0.5)
+    '''
+
+    with DAG("printing", schedule=None, max_active_tasks={JOBS}):
+        VertexCustomTrainingOperator.partial(
+            task_id="train",
+            project_id={PROJECT!r},
+            region="us-central1",
+            image="us-docker.pkg.dev/acme/trainers/digits:1.0",
+            command=["python", "-c", PROGRAM],
+            poll_interval=1.0,
+        ).expand(args=[[{{released!r}}]] * {JOBS})
+""")
+
+
+def test_a_killed_triggerer_tells_each_line_once(
+    airflow: AirflowInstallation, training: Trainings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Twenty jobs print while the triggerer is killed: all lines are told, and only marked ones twice."""
+    released = tmp_path_factory.mktemp("printing") / "released"
+    airflow.write_dag("printing", DAG_FILE.format(released=str(released)))
+    run_id = airflow.api.trigger("printing")
+    tasks = [TaskKey("printing", run_id, "train", index) for index in range(JOBS)]
+    for task in tasks:
+        airflow.wait_for_task(task, "deferred", timeout=180)
+        airflow.wait_for_log(task, "INFO step 5", timeout=60)
+    airflow.triggerers[0].kill()
+    airflow.start_triggerer()
+    for task in tasks:
+        airflow.wait_for_log(task, "Reading the job's log on from", timeout=120)
+    released.touch()
+    assert airflow.wait_for_run("printing", run_id, timeout=180)["state"] == "success"
+    marked, twice = 0, 0
+    for task in tasks:
+        told = [
+            line.removeprefix("INFO ") for line in airflow.api.task_log(task).splitlines() if "step" in line
+        ]
+        job_name = airflow.api.xcom(task, "job_name")
+        printed = [line["text"] for line in training.emulator.control.log_lines(job_name)]
+        times = Counter(line.removeprefix(MARK) for line in told)
+        assert list(times) == printed
+        repeated = [line for line in times if times[line] > 1]
+        assert all(times[line] == 2 and MARK + line in told for line in repeated)
+        twice += len(repeated)
+        marked += sum(MARK in line for line in told)
+    print(f"{twice} lines of {JOBS} jobs were told twice, {marked} were marked")  # noqa: T201
