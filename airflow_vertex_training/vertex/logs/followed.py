@@ -63,6 +63,8 @@ class FollowedJob:
         # What came in before may have been told by the last reader, which had no time to say so.
         self.perhaps_told_until = int(position.get("perhaps", 0)) if position else 0
         self.end_due = math.inf
+        # When the latest of the entries that were told came in, in nanoseconds since 1970.
+        self.received = 0
         self.paused_until: float | None = None
         # From where it was read on after it was left out, in nanoseconds since 1970, and when that was.
         self.resumed_at = 0
@@ -103,6 +105,7 @@ class FollowedJob:
         if minute >= self._minute[0]:
             self._minute = (minute, count + 1)
         self.told += 1
+        self.received = max(self.received, entry.received)
         return self._speaker.line(entry, perhaps_again=entry.received <= self.perhaps_told_until)
 
     def is_over(self, granted: int) -> bool:

@@ -31,11 +31,13 @@ class Batch:
         lines: in the order in which they are to be told.
         position: where the next reader has to begin once they are told, as small JSON data.
         before: where it would have had to begin before.
+        received: when the latest of the entries came in, in nanoseconds since 1970.
     """
 
     lines: list[Line]
     position: dict[str, Any]
     before: dict[str, Any]
+    received: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Subscription:
     def put(self, lines: list[Line]) -> None:
         """Hand over lines."""
         before, self._position = self._position, self.job.position()
-        self.queue.put_nowait(Batch(lines, self._position, before))
+        self.queue.put_nowait(Batch(lines, self._position, before, self.job.received))
 
     def __enter__(self) -> Self:
         return self

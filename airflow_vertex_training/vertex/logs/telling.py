@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
 
-# All positions of a process are kept so often a second at most: each is a write to Airflow's database.
-_KEPT_PER_SECOND = 5.0
-# Lines may be told for so many seconds after the position should have been kept again: what came in until
-# then may be told twice if the process is killed, and is marked.
+# All positions of a process are kept so often a second: each is a write to Airflow's database.
+_KEPT_PER_SECOND = 10.0
+# Where each job can keep two positions in so many seconds, none is kept less often than it changes.
+_TICK = 5.0
+# With more, lines may be told for so many seconds after the position should have been kept again.
 _LEASE = 10.0
 
 
 class Teller:
     """Logs a job's lines in the task that it is called in, and keeps where it is.
 
-    The position is kept after each batch; where many jobs print, less often. A process that is killed before
-    that leaves lines that the next reader tells again. So that it can mark them, each position says until
-    when lines may be told after it; where that time is over, the position is kept anew before the next line.
+    The position is kept before and after each batch; where many jobs print, less often. A process that is
+    killed in between leaves lines that the next reader tells again. So that it can mark them, each position
+    says of which lines that is: those that came in before a time.
 
     Args:
         log: the task's logger.
@@ -52,27 +53,30 @@ class Teller:
                 timeout = None if self._not_kept is None else max(0.0, self._due - time.time())
                 await asyncio.wait({getting}, timeout=timeout)
                 if not getting.done():
-                    await self._save()
+                    await self._keep_up()
                 elif (batch := getting.result()) is None:
                     break
                 else:
                     getting = asyncio.ensure_future(subscription.next())
                     await self.take(batch)
-            await self._save()
+            await self._keep_up()
         finally:
             Teller._telling -= 1
             getting.cancel()
 
     async def take(self, batch: Batch) -> None:
         """Log the lines of a batch."""
-        if time.time() > self._until:
-            self._not_kept = batch.before
-            await self._save()
+        each = self._interval <= _TICK
+        if each:
+            await self._save(batch.before, batch.received)
+        elif time.time() > self._until:
+            self._until = time.time() + self._interval + _LEASE
+            await self._save(batch.before, int(self._until * SECOND))
         for line in batch.lines:
             self._log.log(line.level, "%s", line.text)
         self._not_kept = batch.position
-        if time.time() >= self._due:
-            await self._save()
+        if each or time.time() >= self._due:
+            await self._keep_up()
 
     @property
     def _due(self) -> float:
@@ -80,17 +84,20 @@ class Teller:
 
     @property
     def _interval(self) -> float:
-        return Teller._telling / _KEPT_PER_SECOND
+        return 2 * Teller._telling / _KEPT_PER_SECOND
 
-    async def _save(self) -> None:
-        position, self._not_kept = self._not_kept, None
-        if self._keep is None or position is None:
+    async def _keep_up(self) -> None:
+        if self._not_kept is not None:
+            position, self._not_kept, self._until = self._not_kept, None, 0.0
+            await self._save(position, 0)
+
+    async def _save(self, position: Mapping[str, Any], perhaps: int) -> None:
+        if self._keep is None:
             return
         self._kept_at = time.time()
-        self._until = self._kept_at + self._interval + _LEASE
         try:
             # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
-            keeping = asyncio.ensure_future(self._keep({**position, "perhaps": int(self._until * SECOND)}))
+            keeping = asyncio.ensure_future(self._keep({**position, "perhaps": perhaps}))
             await asyncio.shield(keeping)
         except Exception as error:  # noqa: BLE001 - the lines themselves are worth more
             if not self._has_failed:
