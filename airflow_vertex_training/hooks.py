@@ -282,16 +282,30 @@ class VertexTrainingHook(GoogleBaseHook):
         return self.jobs(name.region, name.project)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Make one real list call and say in words what came of it."""
+        """Check the connection's fields, make one real list call, and say in words what came of it."""
+        reader = Reader()
         try:
+            self.layer(reader)
+            reader.raise_findings()
             region = self.resolve_region()
             with self.jobs(region) as jobs:
                 jobs.check()
-                return True, f"Vertex AI answers: jobs in {region} of project {jobs.project} can be listed."
+                can = f"jobs in {region} of project {jobs.project} can be listed."
+            return True, self._emulator_answers(can) or f"Vertex AI answers: {can}"
         except VertexTrainingError as error:
             return False, str(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with credentials, this is where to say it
             return False, f"The credentials don't work. {type(error).__name__}: {error}"
+
+    def _emulator_answers(self, can: str) -> str | None:
+        """Say that it was the emulator that answered, and which fields it did not look at."""
+        address = emulator_address()
+        if not address:
+            return None
+        told = f"The emulator at {address} answers, not Vertex AI ({EMULATOR_VARIABLE} is set): {can}"
+        fields = _connection_type()["conn-fields"].keys() - table.CONNECTION.keys()
+        ignored = sorted(field for field in fields if self._get_field(field))
+        return f"{told} It ignores the connection's {', '.join(ignored)}." if ignored else told
 
 
 def watch_job(

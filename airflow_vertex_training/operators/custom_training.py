@@ -14,7 +14,7 @@ from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.vertex.naming import labels as names
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
-from airflow_vertex_training.vertex.spec.layers import Layer
+from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, merge
 from airflow_vertex_training.vertex.spec.objects import plain
 from airflow_vertex_training.vertex.spec.reader import Reader, Said
 from airflow_vertex_training.vertex.spec.resolve import build, complete, pending, with_airflows_own
@@ -177,35 +177,42 @@ class VertexCustomTrainingOperator(VertexJobOperator):
                 stream_logs=_switch("stream_logs", stream_logs, reader),
                 **kwargs,
             )
-        self.image = image
-        self.command = command
-        self.args = args
-        self.env = env
-        self.labels = labels
-        self.machine_type = machine_type
-        self.accelerator_type = accelerator_type
-        self.accelerator_count = accelerator_count
-        self.boot_disk_type = boot_disk_type
-        self.boot_disk_size_gb = boot_disk_size_gb
-        self.maximum_run_time = maximum_run_time
-        # As dicts: Airflow renders those and shows them.
-        self.worker_pools = plain(worker_pools)
-        self.scheduling = plain(scheduling)
-        self.network = network
-        self.reserved_ip_ranges = reserved_ip_ranges
-        self.psc_interface_config = plain(psc_interface_config)
-        self.service_account = service_account
-        self.base_output_directory = base_output_directory
-        self.display_name = display_name
-        self.persistent_resource_id = persistent_resource_id
-        self.tracking = plain(tracking)
-        self.access = plain(access)
-        self.kms_key_name = kms_key_name
-        self.protected_artifact_location_id = protected_artifact_location_id
-        self.models = models
-        self.job_spec = job_spec
+        said = {
+            "region": region,
+            "project_id": project_id,
+            "image": image,
+            "command": command,
+            "args": args,
+            "env": env,
+            "labels": labels,
+            "machine_type": machine_type,
+            "accelerator_type": accelerator_type,
+            "accelerator_count": accelerator_count,
+            "boot_disk_type": boot_disk_type,
+            "boot_disk_size_gb": boot_disk_size_gb,
+            "maximum_run_time": maximum_run_time,
+            # Objects as dicts: Airflow renders those and shows them.
+            "worker_pools": plain(worker_pools),
+            "scheduling": plain(scheduling),
+            "network": network,
+            "reserved_ip_ranges": reserved_ip_ranges,
+            "psc_interface_config": plain(psc_interface_config),
+            "service_account": service_account,
+            "base_output_directory": base_output_directory,
+            "display_name": display_name,
+            "persistent_resource_id": persistent_resource_id,
+            "tracking": plain(tracking),
+            "access": plain(access),
+            "kms_key_name": kms_key_name,
+            "protected_artifact_location_id": protected_artifact_location_id,
+            "models": models,
+            "job_spec": job_spec,
+        }
+        # Not one by one: Airflow looks into each assignment, which would take longer than all else here.
+        vars(self).update(said)
+        reader.is_open = self._is_open
         with refused(self, kwargs):
-            self._check_what_is_known(reader)
+            self._check_what_is_known(said, reader)
 
     @classmethod
     def partial(cls, *, task_id: str, **kwargs: Any) -> Any:
@@ -280,13 +287,10 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         """Return what the operator's own arguments say."""
         return read_arguments({name: getattr(self, name) for name in table.ARGUMENTS}, reader)
 
-    def _check_what_is_known(self, reader: Reader) -> None:
+    def _check_what_is_known(self, said: Mapping[str, Any], reader: Reader) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
-        reader.is_open = self._is_open
-        self._make_plain(reader)
-        # What the connection may say is not known yet.
-        later = pending(table.CONNECTION, "connection")
-        complete([self._said(reader), later], reader, _ALWAYS_IN_ENV)
+        self._make_account_plain(reader)
+        complete([read_arguments(said, reader)], reader, _ALWAYS_IN_ENV, defaults=_LATER)
         self._warn(reader)
         reader.raise_findings(self.task_id)
 
@@ -294,6 +298,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         """Make what a deferral stores such that it can be, also where a subclass or a template set it."""
         for name, check in _WAITING.items():
             setattr(self, name, check(name, getattr(self, name), reader))
+        self._make_account_plain(reader)
+
+    def _make_account_plain(self, reader: Reader) -> None:
         self.gcp_conn_id = waiting.connection_id(
             self.gcp_conn_id, settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
         )
@@ -359,5 +366,7 @@ _WAITING: Mapping[str, Callable[[str, Any, Reader], Any]] = {
 _ALWAYS_IN_ENV = tuple(
     f"AIRFLOW_CTX_{name}" for name in ("DAG_OWNER", "DAG_ID", "TASK_ID", "TRY_NUMBER", "DAG_RUN_ID")
 )
+# What the connection may say is not known when a DAG is parsed.
+_LATER = merge(pending(table.CONNECTION, "connection"), PACKAGE)
 _DESCRIBING = frozenset(table.ARGUMENTS)
 _ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _JINJA = {"variable_start_string": "{{", "block_start_string": "{%", "comment_start_string": "{#"}
+_CLOSED = frozenset({int, float, bool, dict, list, tuple, type(None)})
 _LINES = ("line_statement_prefix", "line_comment_prefix")
 
 
@@ -22,10 +23,14 @@ def openness(dag: Any) -> Callable[[Any], bool]:
     marks = [str(own.get(name, mark)) for name, mark in _JINJA.items()]
     marks += [str(own[name]) for name in _LINES if own.get(name)]
 
+    variable, block, *others = marks
+
     def is_open(value: Any) -> bool:
-        if isinstance(value, str):
-            return any(mark in value for mark in marks)
         kind = type(value)
+        if kind is str or isinstance(value, str):
+            return variable in value or block in value or any(mark in value for mark in others)
+        if kind in _CLOSED:
+            return False
         # XComArg, DagParam, a mapped argument and their like. A path can be resolved, too.
         return hasattr(kind, "iter_references") or (
             hasattr(kind, "resolve") and not issubclass(kind, os.PathLike)

@@ -65,6 +65,7 @@ def keyfile() -> dict[str, str]:
 
 def test_missing_default_connection_serves(supervisor, monkeypatch, log_lines):
     """A first DAG needs no connection, and the log says what serves instead."""
+    hooks._say_what_serves.cache_clear()
     monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
 
     VertexTrainingHook()
@@ -239,15 +240,38 @@ def test_bad_api_endpoint(connect):
 
 
 def test_good_connection(on_emulator, project, connect, monkeypatch):
-    """A connection that works says what it reached."""
-    hook = connect(region=REGION)
+    """A connection that works says what it reached, and what of it the emulator did not look at."""
+    hook = connect(
+        region=REGION, api_endpoint="acme.p.googleapis.com", key_path="/key.json", labels='{"a": "b"}'
+    )
     monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
 
     assert hook.test_connection() == (
         True,
-        f"Vertex AI answers: jobs in {REGION} of project {project} can be listed.",
+        f"The emulator at {on_emulator.address} answers, not Vertex AI (VERTEX_AI_EMULATOR_HOST is set): "
+        f"jobs in {REGION} of project {project} can be listed. "
+        "It ignores the connection's api_endpoint, key_path.",
     )
     assert on_emulator.control.requests(project) == {"ListCustomJobs": {"OK": 1}}
+
+
+def test_connection_with_fields_that_no_job_can_have(on_emulator, project, connect, monkeypatch):
+    """Fields that would fail every task fail the test of the connection, all at once, before any call."""
+    hook = connect(
+        region=REGION,
+        labels="{team: vision}",
+        base_output_directory="my-bucket/out",
+        service_account="bob",
+        network="default",
+    )
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
+
+    worked, message = hook.test_connection()
+
+    assert not worked
+    fields = ["labels", "service_account", "network", "base_output_directory"]
+    assert [line.split(": ")[1] for line in message.splitlines()] == fields
+    assert on_emulator.control.requests(project) == {}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def check(
     """
     job = View(job_fields, reader)
     alone = len(pool_fields) == 1
-    views = [View(fields, reader, index, alone) for index, fields in enumerate(pool_fields) if fields]
+    views = [View(fields, reader, index, alone=alone) for index, fields in enumerate(pool_fields) if fields]
     if len(pool_fields) > MAX_POOLS:
         reader.wrong("worker_pools", f"has {len(pool_fields)} pools: {MAX_POOLS} at most")
     for pool in views:

@@ -22,18 +22,21 @@ if TYPE_CHECKING:
 RESERVATION_NAME = "compute.googleapis.com/reservation-name"
 
 
-def complete(layers: Sequence[Layer], reader: Reader, own_env: Collection[str] = ()) -> Layer:
-    """Merge what was said, add the package's defaults, and keep what does not go together.
+def complete(
+    layers: Sequence[Layer], reader: Reader, own_env: Collection[str] = (), *, defaults: Layer = PACKAGE
+) -> Layer:
+    """Merge what was said, add defaults, and keep what does not go together.
 
     Args:
         layers: who is heard first comes first.
         reader: keeps what is wrong.
         own_env: names of the variables that Airflow adds to each replica's environment, default none.
+        defaults: what is heard last, default the package's.
 
     Returns:
         All that was said, with at least one pool.
     """
-    merged = reduce(merge, [*layers, PACKAGE])
+    merged = reduce(merge, [*layers, defaults])
     pools = [_derived(pool) for pool in (merged.pools if merged.pools is not None else [merged.pool])]
     complete_ = Layer(merged.job, merged.pool, pools, merged.other, merged.unknown)
     if not merged.unknown:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.reader import Open
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.reader import Reader
 
 
-@dataclass(frozen=True)
 class View:
     """The rows of a job, or of one of its pools.
 
@@ -24,10 +22,15 @@ class View:
         alone: whether the pool is the only one.
     """
 
-    fields: Fields
-    reader: Reader
-    index: int | None = None
-    alone: bool = True
+    __slots__ = ("alone", "fields", "index", "reader")
+
+    def __init__(
+        self, fields: Fields, reader: Reader, index: int | None = None, *, alone: bool = True
+    ) -> None:
+        self.fields = fields
+        self.reader = reader
+        self.index = index
+        self.alone = alone
 
     def get(self, name: str) -> Any:
         """Return a row's value: ``None`` where there is none, ``Open`` where it is not known."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def seconds(value: Any, default: float, where: str, reader: Reader) -> float:
     """Return a timedelta, number or text as seconds that can be stored; ``None`` is the default."""
-    if value is None:
+    if value is None or value is default:
         return default
     plain = checks.as_duration(value)
     if plain is None:
@@ -29,7 +29,9 @@ def seconds(value: Any, default: float, where: str, reader: Reader) -> float:
 
 def switch(value: Any, default: bool, where: str, reader: Reader) -> bool:  # noqa: FBT001 - a value like others
     """Return true or false, also where text says it; ``None`` is the default."""
-    plain = default if value is None else checks.flag(value, where, reader)
+    if value is None or value is default:
+        return default
+    plain = checks.flag(value, where, reader)
     return plain if isinstance(plain, bool) else default
 
 
