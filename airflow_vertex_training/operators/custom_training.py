@@ -214,6 +214,10 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         with refused(self, kwargs):
             self._check_what_is_known(said, reader)
 
+    if TYPE_CHECKING:
+        # The arguments are attributes by the table's names.
+        def __getattr__(self, name: str) -> Any: ...
+
     @classmethod
     def partial(cls, *, task_id: str, **kwargs: Any) -> Any:
         """Return the operator with some arguments, to be mapped over others; those given here are checked.
@@ -301,12 +305,14 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         self._make_account_plain(reader)
 
     def _make_account_plain(self, reader: Reader) -> None:
-        self.gcp_conn_id = waiting.connection_id(
-            self.gcp_conn_id, settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
-        )
-        self.impersonation_chain = waiting.impersonation_chain(
-            self.impersonation_chain, "impersonation_chain", reader
-        )
+        if self.gcp_conn_id != settings.DEFAULT_CONNECTION_ID:
+            self.gcp_conn_id = waiting.connection_id(
+                self.gcp_conn_id, settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
+            )
+        if self.impersonation_chain is not None:
+            self.impersonation_chain = waiting.impersonation_chain(
+                self.impersonation_chain, "impersonation_chain", reader
+            )
 
     def _training_job(
         self,

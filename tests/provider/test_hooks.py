@@ -246,11 +246,13 @@ def test_good_connection(on_emulator, project, connect, monkeypatch):
     )
     monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", on_emulator.address)
 
-    assert hook.test_connection() == (
-        True,
+    worked, message = hook.test_connection()
+
+    assert worked
+    assert message == (
         f"The emulator at {on_emulator.address} answers, not Vertex AI (VERTEX_AI_EMULATOR_HOST is set): "
         f"jobs in {REGION} of project {project} can be listed. "
-        "It ignores the connection's api_endpoint, key_path.",
+        "It ignores the connection's api_endpoint, key_path."
     )
     assert on_emulator.control.requests(project) == {"ListCustomJobs": {"OK": 1}}
 

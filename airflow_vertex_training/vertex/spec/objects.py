@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
-from airflow_vertex_training.vertex.spec.rows import own_rows
+from airflow_vertex_training.vertex.spec.rows import Part, own_rows
 from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def plain(value: Any) -> Any:
     """Return objects of the model as dicts of what they say, also in lists: Airflow can render dicts."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        said = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, Part):
+        said = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))  # type: ignore[arg-type] # each Part is one
         return {name: plain(each) for name, each in said if each is not None}
     if value.__class__ in (list, tuple):
         return [plain(each) for each in value]
