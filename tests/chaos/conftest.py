@@ -109,7 +109,7 @@ class Trainings:
         self.airflow.wait_for(
             f"a log to say that {name} was cancelled",
             told,
-            lambda log: bool(re.search(rf"Cancelled: .*{name}|Cancelling {name} ", log)),
+            lambda log: bool(re.search(rf"Cancell(?:ed|ing): .*{name}", log)),
         )
 
 

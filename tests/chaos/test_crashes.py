@@ -45,7 +45,7 @@ def test_a_killed_worker_makes_no_second_job(
     airflow.wait_for_task(task, "deferred", try_number=2)
     log = airflow.wait_for_log(task, "INFO Running", try_number=2)
     assert training.states(task) == ["RUNNING"]
-    adopted = f"Adopting {training.jobs(task)[0]['name']}, which try 1 created"
+    adopted = f"Adopting the job that try 1 created: {training.jobs(task)[0]['name']}"
     assert (adopted in log) is (point != "before create")
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED")
@@ -58,7 +58,7 @@ def test_a_frozen_worker_that_wakes_up_cancels_nothing(
     task = training.start_watched(deferrable=False, retries=1)
     with airflow.task_frozen(task):
         log = training.wait_until_watched_again(task, "running", timeout=120)
-        assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+        assert f"Adopting the job that try 1 created: {training.jobs(task)[0]['name']}" in log
     airflow.wait_for_log(task, "Airflow goes on with another try (the task is running now)")
     airflow.wait_for_log(task, "Task killed!")
     assert training.states(task) == ["RUNNING"]
@@ -75,7 +75,7 @@ def test_an_outage_of_the_api_server_cancels_nothing(
     airflow.api_server_outage(task)
     assert training.states(task) == ["RUNNING"]
     log = training.wait_until_watched_again(task, "running")
-    assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+    assert f"Adopting the job that try 1 created: {training.jobs(task)[0]['name']}" in log
     assert training.states(task) == ["RUNNING"]
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED")

@@ -91,7 +91,7 @@ def test_the_next_try_finds_the_job_of_a_broken_trigger(
     task = start_with_broken_trigger(airflow, training, trigger, retries=1)
     log = training.wait_until_watched_again(task)
     (job,) = training.jobs(task)
-    assert f"Adopting {job['name']}, which try 1 created" in log
+    assert f"Adopting the job that try 1 created: {job['name']}" in log
     assert "the trigger crashed, and its next try finds the job" in airflow.api.task_log(task, 1)
     assert training.states(task) == ["RUNNING"]
     airflow.api.mark_task(task, "failed")
@@ -123,7 +123,9 @@ def test_a_retry_takes_the_result_of_a_job_that_has_succeeded(
     airflow.kill_task(task)
     airflow.wait_for_task(task, "success", try_number=2, timeout=90)
     (job,) = training.jobs(task)
-    airflow.wait_for_log(task, f"Taking the result of {job['name']}, which try 1 created", try_number=2)
+    airflow.wait_for_log(
+        task, f"Taking the result of the job that try 1 created: {job['name']}", try_number=2
+    )
     assert airflow.api.xcom(task)["name"] == job["name"]
 
 
@@ -149,7 +151,7 @@ def test_a_lost_worker_machine_leaves_its_job_to_the_retry(
     airflow.kill_task(task, with_supervisor=True)
     log = training.wait_until_watched_again(task, "running")
     assert training.states(task) == ["RUNNING"]
-    assert f"Adopting {training.jobs(task)[0]['name']}, which try 1 created" in log
+    assert f"Adopting the job that try 1 created: {training.jobs(task)[0]['name']}" in log
     airflow.api.mark_task(task, "failed")
     training.wait_for_states(task, "CANCELLED")
 
@@ -169,7 +171,7 @@ def test_a_killed_task_that_is_not_tried_again_leaves_its_job(
     left = training.jobs(task)[0]["name"]
     airflow.api.clear_task(task)
     log = training.wait_until_watched_again(task, "running")
-    assert f"Leaving {left} (Running) alone" in log
+    assert "Leaving a job alone (Running)" in log
     assert f"gcloud ai custom-jobs cancel --region us-central1 --project {PROJECT} {left}" in log
     assert training.states(task) == ["RUNNING", "RUNNING"]
     airflow.api.mark_task(task, "failed")

@@ -184,7 +184,7 @@ def test_trigger_crash_leaves_the_job_to_the_next_try(on_emulator, project, supe
     assert run_task(operator, try_number=2).state == "deferred"
 
     assert only_job(on_emulator, project)["state"] == "JOB_STATE_RUNNING"
-    assert any(f"Adopting {name}, which try 1 created" in line for line in log_lines)
+    assert any(f"Adopting the job that try 1 created: {name}" in line for line in log_lines)
 
 
 def test_wait_given_up_says_why(on_emulator, supervisor):

@@ -177,7 +177,7 @@ class Submitter:
         try:
             found.update((job.name, job) for job in self._look_for(this, self._unclear + 1))
         except VertexApiError as error:
-            logger.warning("Whether %s is this task's only job could not be seen. %s", created.name, error)
+            logger.warning(_PERHAPS_NOT_ALONE, created.name, advice.describe(error))
         return list(found.values())
 
     def _look_for(self, this: TaskTry, made: int) -> list[JobSnapshot]:
@@ -213,56 +213,60 @@ class Submitter:
 
     def _kept(self, kept: JobSnapshot, doubt: str, job: TrainingJob, this: TaskTry) -> Submission:
         if kept.labels.get(identity.TRY) == this.try_id:
-            logger.info("The job of this try is %s: %s", kept.name, _seen(kept))
+            logger.info("This try has its job: %s (%s)", kept.name, _seen(kept))
             return Submission(kept, Outcome.CREATED)
         outcome = Outcome.RESULT_TAKEN if kept.is_final else Outcome.ADOPTED
-        doing = "Taking the result of" if kept.is_final else "Adopting"
+        doing = "Taking the result of the job" if kept.is_final else "Adopting the job"
         try_number = kept.labels.get(identity.TRY_NUMBER)
-        logger.info("%s %s, which try %s created: %s", doing, kept.name, try_number, _seen(kept))
+        logger.info("%s that try %s created: %s (%s)", doing, try_number, kept.name, _seen(kept))
         if doubt:
-            logger.warning(_DOUBT, kept.name, doubt)
+            logger.warning(_DOUBT, doubt, kept.name)
         if kept.labels.get(identity.SPEC) != protos.fingerprint(protos.to_custom_job(job)):
-            logger.warning(_OTHER_SETTINGS, kept.name, self._differences(kept.name, job))
+            logger.warning(_OTHER_SETTINGS, self._differences(kept.name, job), kept.name)
         return Submission(kept, outcome)
 
     def _differences(self, job_name: str, job: TrainingJob) -> str:
         try:
             return ", ".join(self.places.differences(job_name, job)) or "some that this try does not set"
         except VertexApiError as error:
-            return f"which ones could not be seen. {error}"
+            return f"which ones could not be seen. {advice.describe(error)}"
 
     def _cancel(self, doomed: Judged, *, must: bool) -> None:
         """Cancel a job; where the try has its own, a refusal is no reason to lose that."""
         name = doomed.job.name
-        logger.info("Cancelling %s (%s): %s", name, _seen(doomed.job), doomed.why)
+        logger.info("Cancelling: %s. %s (%s)", doomed.why, name, _seen(doomed.job))
         try:
             self.places.cancel(name)
         except VertexApiError as error:
             if must:
                 raise
-            logger.error("%s may run on and cost money: %s", name, error)  # noqa: TRY400 - the message says it all
+            logger.error("A job may run on and cost money: %s. %s", name, advice.describe(error))  # noqa: TRY400 - the message says it all
 
     def _say(self, decision: Decision) -> None:
         for job in decision.foreign:
-            logger.warning(_LEFT_ALONE, job.name, _seen(job), self._jobs.region, self._jobs.project, job.name)
+            logger.warning(_LEFT_ALONE, _seen(job), self._jobs.region, self._jobs.project, job.name)
         for left in decision.leave:
-            logger.warning("Leaving %s (%s) running: %s", left.job.name, _seen(left.job), left.why)
+            logger.warning("Leaving a job running: %s. %s (%s)", left.why, left.job.name, _seen(left.job))
         if decision.keep is None and decision.ended:
             last = decision.ended[-1]
-            logger.info("Not waiting for %s, which is %s: %s", last.job.name, _seen(last.job), last.why)
+            logger.info(
+                "Not waiting for an earlier job: %s. %s (%s)", last.why, last.job.name, _seen(last.job)
+            )
 
 
 _DOUBT = (
-    "%s is adopted, though %s. If this task was cleared to train anew, cancel that job and clear it again"
+    "The adopted job may be an old one: %s. If this task was cleared to train anew, cancel that job and "
+    "clear the task again. %s"
 )
 _OTHER_SETTINGS = (
-    "%s was asked for with other settings than this try has; they differ in: %s. "
-    "To run a job with the new ones, clear the task"
+    "The job was asked for with other settings than this try has; they differ in: %s. "
+    "To run a job with the new ones, clear the task. %s"
 )
+_PERHAPS_NOT_ALONE = "Whether this is the task's only job could not be seen: %s. %s"
 _LEFT_ALONE = (
-    "Leaving %s (%s) alone: it carries this task's labels but may belong to another Airflow installation or "
-    "to an earlier life of this DAG run. If nobody waits for it: 'gcloud ai custom-jobs cancel --region %s "
-    "--project %s %s'. To have them ended, give each installation its own [vertex_training] deployment_id"
+    "Leaving a job alone (%s): it carries this task's labels but may belong to another Airflow installation "
+    "or to an earlier life of this DAG run. If nobody waits for it: 'gcloud ai custom-jobs cancel --region "
+    "%s --project %s %s'. To have them ended, give each installation its own [vertex_training] deployment_id"
 )
 
 

@@ -313,7 +313,7 @@ def test_a_retry_takes_the_result(
     with caplog.at_level(logging.INFO):
         again = Submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (again.outcome, again.job.name) == (Outcome.RESULT_TAKEN, name)
-    assert f"Taking the result of {name}, which try 1 created" in caplog.text
+    assert f"Taking the result of the job that try 1 created: {name}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,8 @@ def test_another_installation_with_the_same_ids(
         emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
     else:
         assert emulator.control.jobs(project)[0]["state"] == "JOB_STATE_RUNNING"
-        assert f"Leaving {name} (Running) alone" in caplog.text
+        assert "Leaving a job alone (Running)" in caplog.text
+        assert f" {name}'." in caplog.text
 
 
 def test_a_mapped_sibling_is_not_touched(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:

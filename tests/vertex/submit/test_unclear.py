@@ -113,7 +113,7 @@ def test_a_refused_second_look_loses_no_job(
     retry = a_try(try_number=2)
     submitted = Submitter(Places(jobs)).submit(a_job(retry), retry)
     assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
-    assert f"Whether {submitted.job.name} is this task's only job could not be seen" in caplog.text
+    assert f"Whether this is the task's only job could not be seen: {submitted.job.name}" in caplog.text
 
 
 def test_a_twin_that_can_not_be_cancelled_loses_nothing(
@@ -127,7 +127,7 @@ def test_a_twin_that_can_not_be_cancelled_loses_nothing(
     with caplog.at_level(logging.INFO):
         submitted = Submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (submitted.outcome, submitted.job.name) == (Outcome.ADOPTED, kept)
-    assert caplog.text.index(f"Adopting {kept}") < caplog.text.index(f"{twin} may run on and cost money")
+    assert caplog.text.index(f"created: {kept}") < caplog.text.index(f"may run on and cost money: {twin}")
 
 
 def test_a_cleared_job_that_can_not_be_cancelled_has_no_successor(
