@@ -27,7 +27,7 @@ check: .venv/ready
 	$(BIN)/lint-imports --no-logo
 
 bench: .venv/ready
-	@set -e; for name in import_cost polling outages emulator; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+	@set -e; for name in import_cost polling outages emulator logs; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 docs: .venv/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build

@@ -58,7 +58,7 @@ def test_a_killed_triggerer_tells_each_line_once(
     airflow.triggerers[0].kill()
     airflow.start_triggerer()
     for task in tasks:
-        airflow.wait_for_log(task, "Reading the job's log on from", timeout=120)
+        airflow.wait_for_log(task, "Reading the job's log on", timeout=120)
     released.touch()
     assert airflow.wait_for_run("printing", run_id, timeout=180)["state"] == "success"
     marked, twice = 0, 0

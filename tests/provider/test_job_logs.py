@@ -45,7 +45,7 @@ def test_a_programs_own_exception_is_in_the_log_and_in_the_error(
     outcome = run_task(make(deferrable=False, program=BLOWS_UP, stream_logs=stream_logs))
 
     assert outcome.state == "failed"
-    assert EXCEPTION in str(outcome.error)
+    assert str(outcome.error).startswith(f"workerpool0-0 exited with status 1: {EXCEPTION}\n")
     shown = [line for line in log_lines if line.endswith(EXCEPTION)]
     assert len(shown) == 1
     assert shown[0].startswith("ERROR")

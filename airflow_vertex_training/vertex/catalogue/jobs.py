@@ -5,9 +5,8 @@ The words: https://cloud.google.com/vertex-ai/docs/training/troubleshooting
 
 from __future__ import annotations
 
-import re
-
 from airflow_vertex_training.vertex import exceptions as errors
+from airflow_vertex_training.vertex import tracebacks
 from airflow_vertex_training.vertex.catalogue.entries import CODES, Entry, Explained, Told, explain
 from airflow_vertex_training.vertex.catalogue.shared import SHARED
 
@@ -222,12 +221,5 @@ def exception_in(message: str) -> str:
 
     Vertex AI may quote what the program wrote last: ``Termination reason: Error. Traceback ...``.
     """
-    _, head, traceback = message.rpartition("Traceback (most recent call last):")
-    if not head:
-        return ""
-    lines = (line for line in traceback.splitlines() if _EXCEPTION.match(line))
-    return next(reversed([*lines]), "").strip()
-
-
-# At the line's start, as frames are not: ``ValueError: no data``, ``torch.OutOfMemoryError``.
-_EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?::|$)")
+    _, begin, rest = message.rpartition(tracebacks.BEGIN)
+    return tracebacks.exception_in([begin, *rest.splitlines()[1:]])

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.logs.entries import SERVICE, clock
+from airflow_vertex_training.vertex.tracebacks import Tracebacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from airflow_vertex_training.vertex.logs.entries import Entry
 
 # How many of a replica's last lines are kept for the error of a job that fails.
 LAST_LINES = 20
-# A longer text fills a log, and an error, with what nobody reads.
+# A longer text fills a log with what nobody reads.
 _MOST_CHARACTERS = 16_000
-_MOST_EXCEPTION_CHARACTERS = 500
 
 # google.logging.type.LogSeverity
 _LEVELS = ((600, logging.CRITICAL), (500, logging.ERROR), (400, logging.WARNING), (200, logging.INFO))
@@ -38,12 +38,8 @@ _LEVEL_NAMES = {
 # What Python's logging and absl write to stderr by default: ``WARNING:root:text``, ``E1126 12:39:35 ...``.
 _TEXT_LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\]?[:\s]|([DIWEF])\d{4} \d\d:\d\d")
 _ABSL = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
-# Some launchers put the rank before each line: ``[rank0]: Traceback (most recent call last):``.
-_TRACEBACK = re.compile(r"(\[[^\]]*\]:?\s?)?\s*Traceback \(most recent call last\):")
 # https://cloud.google.com/vertex-ai/docs/training/troubleshooting
 _REPLICA = re.compile(r"\b[Rr]eplica ([\w-]+) (?:exited|ran out)")
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:\s|$)")
-_BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was")
 
 # What the payload says about the line itself, and the agents that carried it.
 _ABOUT_THE_LINE = frozenset(
@@ -57,47 +53,6 @@ class Line:
 
     level: int
     text: str
-
-
-class Tracebacks:
-    """Follows the tracebacks of Python in a replica's lines.
-
-    Attributes:
-        exception: the last line of the last traceback, such as ``ValueError: no such file``.
-    """
-
-    def __init__(self) -> None:
-        self.exception = ""
-        # What stands before each line of the traceback that is being told; ``None``: there is none.
-        self._prefix: str | None = None
-        self._severity: int | None = None
-
-    def take(self, text: str, severity: int | None = None) -> bool:
-        """Take in the next line, and return whether it belongs to a traceback."""
-        begins = _TRACEBACK.match(text)
-        if begins:
-            self._prefix, self._severity = begins[1] or "", severity
-            return True
-        if text.startswith(_BETWEEN_TRACEBACKS):
-            return True
-        # What the replica writes to its other stream meanwhile is no part of it.
-        if self._prefix is None or severity != self._severity or not text.startswith(self._prefix):
-            return False
-        rest = text.removeprefix(self._prefix)
-        if not rest.strip() or rest[0].isspace():
-            return True
-        if not _EXCEPTION.match(rest):
-            return False
-        self.exception, self._prefix = rest[:_MOST_EXCEPTION_CHARACTERS], None
-        return True
-
-
-def exception_in(lines: Iterable[str]) -> str:
-    """Return the exception's own line of the last traceback in some lines, empty where there is none."""
-    tracebacks = Tracebacks()
-    for text in lines:
-        tracebacks.take(text)
-    return tracebacks.exception
 
 
 def replica_in(message: str) -> str:

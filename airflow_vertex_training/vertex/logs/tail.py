@@ -23,9 +23,10 @@ from airflow_vertex_training.vertex.logs import trouble
 from airflow_vertex_training.vertex.logs.cursor import DRAIN, Cursor
 from airflow_vertex_training.vertex.logs.entries import SECOND, SERVICE, Entry, entry_key, jobs_filter
 from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
-from airflow_vertex_training.vertex.logs.lines import LAST_LINES, exception_in, readable
+from airflow_vertex_training.vertex.logs.lines import LAST_LINES, readable
 from airflow_vertex_training.vertex.logs.looks import Look
 from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
+from airflow_vertex_training.vertex.tracebacks import exception_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_vertex_training.vertex.logs.entries import SECOND, Entry, entry_key
-from airflow_vertex_training.vertex.logs.lines import Speaker, exception_in, readable
+from airflow_vertex_training.vertex.logs.lines import Speaker, readable
+from airflow_vertex_training.vertex.tracebacks import exception_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
