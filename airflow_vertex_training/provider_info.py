@@ -97,6 +97,14 @@ def get_provider_info() -> dict[str, object]:
                         "description": 'On every job, such as {"team": "vision"}. A task\'s own labels win.',
                         "schema": {"type": ["string", "null"], "format": "multiline"},
                     },
+                    "job_template": {
+                        "label": "Job Template",
+                        "description": (
+                            "Name of a file in the folder [vertex_training] job_templates, which says what "
+                            "tasks leave open. It is heard before the fields here."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
                     "api_endpoint": {
                         "label": "API Endpoint",
                         "description": (
@@ -211,6 +219,17 @@ def get_provider_info() -> dict[str, object]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "report",
+                        "default": "",
+                    },
+                    "job_templates": {
+                        "description": (
+                            "Folder of job templates: YAML files that say what tasks leave open, by the "
+                            "names of the operator's arguments. Every worker needs it; the DAG processor, if "
+                            "tasks are to be checked against them when DAGs are parsed."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/job_templates",
                         "default": "",
                     },
                     "orphan_grace_period": {

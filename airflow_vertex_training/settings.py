@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from airflow.configuration import conf
@@ -115,6 +116,12 @@ def log_lines_in_all() -> int:
         InvalidJobError: it is no whole number of at least 1.
     """
     return _positive("log_lines_in_all")
+
+
+def job_templates() -> Path | None:
+    """Return the folder of job templates, ``None`` where there is none."""
+    value = _text("job_templates")
+    return Path(value).expanduser() if value else None
 
 
 def _positive(option: str) -> int:

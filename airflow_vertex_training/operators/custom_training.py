@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_vertex_training import compat, settings
+from airflow_vertex_training.operators import job_templates
 from airflow_vertex_training.operators.execution import VertexJobOperator
 from airflow_vertex_training.operators.openness import openness
 from airflow_vertex_training.operators.refusals import refused
@@ -17,7 +18,13 @@ from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, merge
 from airflow_vertex_training.vertex.spec.objects import plain
 from airflow_vertex_training.vertex.spec.reader import Reader, Said
-from airflow_vertex_training.vertex.spec.resolve import build, complete, pending, with_airflows_own
+from airflow_vertex_training.vertex.spec.resolve import (
+    build,
+    complete,
+    pending,
+    said_as_written,
+    with_airflows_own,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.operators.previewing import Preview
     from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.spec.job import (
         Access,
@@ -86,6 +93,8 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         kms_key_name: key of yours that encrypts the job, default none.
         protected_artifact_location_id: where protected artifacts are kept; default with the job.
         models: models whose artifacts the job is told of, default none.
+        job_template: a file in ``[vertex_training] job_templates`` that says what is not said here, its name
+            without ``.yaml``; default the connection's. It is heard before the connection's other fields.
         job_spec: a ``CustomJobSpec`` or ``CustomJob`` as a dict, in snake or camel case, also the content of
             a gcloud config; default none. The other arguments fill what it leaves open. A field that this
             package does not know is a warning, and goes to the client library as it is.
@@ -151,6 +160,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         kms_key_name: str | None = None,
         protected_artifact_location_id: str | None = None,
         models: Sequence[str] | None = None,
+        job_template: str | None = None,
         job_spec: Mapping[str, Any] | None = None,
         gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
@@ -206,6 +216,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             "kms_key_name": kms_key_name,
             "protected_artifact_location_id": protected_artifact_location_id,
             "models": models,
+            "job_template": job_template,
             "job_spec": job_spec,
         }
         # Not one by one: Airflow looks into each assignment, which would take longer than all else here.
@@ -243,45 +254,69 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         return super().render_template(content, *args, **kwargs)
 
     def training_job(self, context: Context, this: TaskTry) -> TrainingJob:
-        """Return the job that the rendered arguments and the connection describe.
+        """Return the job that the rendered arguments, the job template and the connection describe.
 
         Raises:
-            InvalidJobError: arguments, or fields of the connection, are wrong; it tells all that is.
+            InvalidJobError: arguments, or fields of the template or connection, are wrong; it tells all that
+                is.
         """
         reader = Reader()
         self._make_plain(reader)
-        return self._training_job(self.hook, reader, compat.airflow_variables(context), this)
+        variables = compat.airflow_variables(context)
+        account = self.hook.resolve_service_account
+        connection = self.hook.layer(reader)
+        whole = self._whole(
+            connection, account, reader, variables, lambda said: self.render_template(said, context)
+        )
+        # Where to submit, the template may say.
+        self.region, self.project_id = (said_as_written(whole, name) for name in ("region", "project_id"))
+        reader.raise_findings(self.task_id)
+        return self._built(whole, variables, this)
 
-    def preview(self, context: Context | None = None) -> str:
-        """Return the create request as JSON text, without any call to Google.
+    def preview(self, context: Context | None = None) -> Preview:
+        """Return the create request, without any call to Google.
 
-        Values of environment variables whose names look like those of secrets are masked, as in Airflow's UI.
-        A service account or project that only the credentials tell is left out. Without a context, so are the
-        labels that Airflow gives each try, and templates stay as written.
+        ``print`` shows it; it has ``as_json()`` and, for gcloud, ``as_yaml()``. Values of environment
+        variables whose names look like those of secrets are masked, as in Airflow's UI. A service account or
+        project that only the credentials tell is left out. Without a context, so are the labels that Airflow
+        gives each try; templates stay as written, and what only the run knows is listed in ``later``.
 
         Args:
             context: of a running task, default none.
 
         Raises:
-            InvalidJobError: an argument is wrong, or is a template where only its value can be checked, such
-                as the image.
+            InvalidJobError: an argument is wrong.
         """
-        from airflow_vertex_training.hooks import VertexTrainingHook
-        from airflow_vertex_training.vertex.api import protos
+        from airflow_vertex_training.operators import previewing
 
-        reader = Reader()
-        hook = VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+        reader = Reader(None if context else self._is_open)
         this = task_try(context) if context else None
         variables = compat.airflow_variables(context) if context else {}
-        job = self._training_job(hook, reader, variables, this, account=_ACCOUNT_NOT_KNOWN)
-        message = protos.with_fingerprint(protos.to_custom_job(job))
-        for pool in message.job_spec.worker_pool_specs:
-            for variable in (*pool.container_spec.env, *pool.python_package_spec.env):
-                variable.value = compat.masked(variable.value, variable.name)
-        if message.job_spec.service_account == _ACCOUNT_NOT_KNOWN:
-            message.job_spec.service_account = ""
-        project = self.project_id or hook.connection_default("project") or "PROJECT"
-        return protos.to_json(f"projects/{project}/locations/{hook.resolve_region(self.region)}", message)
+        connection = previewing.connection(self.gcp_conn_id, self.impersonation_chain, reader)
+
+        def render(said: Any) -> Any:
+            return self.render_template(said, context) if context else said
+
+        whole = self._whole(connection, lambda: previewing.ACCOUNT_NOT_KNOWN, reader, variables, render)
+        reader.raise_findings(self.task_id)
+        return previewing.preview(self._built(whole, variables, this), whole, reader.is_open)
+
+    def to_job_template(self) -> str:
+        """Return the job template, as YAML, that says what this task says.
+
+        It leaves out what is the package's default. A task with that template alone asks for the same job.
+
+        Raises:
+            InvalidJobError: an argument is wrong, or is what no file can say, such as another task's result.
+        """
+        from airflow_vertex_training.vertex.spec.templates import write_template
+
+        reader = Reader(self._is_open)
+        said = self._said(reader)
+        template = job_templates.layers(said, Layer(), reader, lambda same: same)
+        text = write_template(reduce(merge, [said, *template]), reader)
+        reader.raise_findings(self.task_id)
+        return text
 
     @property
     def _is_open(self) -> Callable[[Any], bool]:
@@ -294,7 +329,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     def _check_what_is_known(self, said: Mapping[str, Any], reader: Reader) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
         self._make_account_plain(reader)
-        complete([read_arguments(said, reader)], reader, _ALWAYS_IN_ENV, defaults=_LATER)
+        task = read_arguments(said, reader)
+        layers = [task, *job_templates.layers_at_parse(task, reader)]
+        complete(layers, reader, _ALWAYS_IN_ENV, defaults=_LATER)
         self._warn(reader)
         reader.raise_findings(self.task_id)
 
@@ -314,23 +351,25 @@ class VertexCustomTrainingOperator(VertexJobOperator):
                 self.impersonation_chain, "impersonation_chain", reader
             )
 
-    def _training_job(
+    def _whole(
         self,
-        hook: VertexTrainingHook,
+        connection: Layer,
+        account: Callable[[], str],
         reader: Reader,
         variables: Mapping[str, str],
-        this: TaskTry | None,
-        account: str | None = None,
-    ) -> TrainingJob:
-        layers = [self._said(reader), hook.layer(reader)]
+        render: Callable[[Any], Any],
+    ) -> Layer:
+        """Return all that is said of the job; `account` says whose it is where nobody does."""
+        said = self._said(reader)
+        layers = [said, *job_templates.layers(said, connection, reader, render), connection]
         if not any("service_account" in layer.job for layer in layers):
-            own = account or hook.resolve_service_account()
-            layers.append(Layer({"service_account": Said(own, "service_account")}))
+            layers.append(Layer({"service_account": Said(account(), "service_account")}))
         whole = complete(layers, reader, variables.keys())
         self._warn(reader)
-        reader.raise_findings(self.task_id)
-        said = whole.job.get("display_name")
-        base = said.value if said and said.value else f"{self.dag_id}-{self.task_id}"
+        return whole
+
+    def _built(self, whole: Layer, variables: Mapping[str, str], this: TaskTry | None) -> TrainingJob:
+        base = said_as_written(whole, "display_name") or f"{self.dag_id}-{self.task_id}"
         unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
         return build(
             with_airflows_own(
@@ -375,4 +414,3 @@ _ALWAYS_IN_ENV = tuple(
 # What the connection may say is not known when a DAG is parsed.
 _LATER = merge(pending(table.CONNECTION, "connection"), PACKAGE)
 _DESCRIBING = frozenset(table.ARGUMENTS)
-_ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"

@@ -25,6 +25,7 @@ OWN_FIELDS = {
     "labels",
     "api_endpoint",
     "logging_endpoint",
+    "job_template",
 }
 
 

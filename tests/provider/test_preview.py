@@ -6,14 +6,24 @@ import json
 import socket
 from typing import Any
 
+import pytest
+from airflow.sdk import DAG, task
 from google.cloud import aiplatform_v1
+from google.protobuf import json_format
+from hypothesis import HealthCheck, given, settings
 
+from airflow_vertex_training.operators import VertexCustomTrainingOperator
+from airflow_vertex_training.vertex.api import protos
+from tests.emulator.clients.commands import Gcloud, run_gcloud
+from tests.emulator.clients.story import Place
 from tests.provider.task_runs import run_task, task_instance
 from tests.provider.training_tasks import (
     REGION,
     make,
     on_the_server,
 )
+from tests.vertex.conftest import job_of
+from tests.vertex.spec.any_jobs import valid_jobs
 
 
 def test_preview_is_the_request_that_is_sent(on_emulator, project, supervisor):
@@ -22,7 +32,9 @@ def test_preview_is_the_request_that_is_sent(on_emulator, project, supervisor):
         env={"API_KEY": "geheim", "TEAM": "vision"}, service_account="a@b.iam.gserviceaccount.com"
     )
     ti = task_instance(operator)
-    shown = json.loads(operator.preview(ti.get_template_context()))
+    preview = operator.preview(ti.get_template_context())
+    shown = json.loads(preview.as_json())
+    assert preview.later == [f"parent = projects/PROJECT/locations/{REGION}"]
     run_task(operator, ti)
 
     created = aiplatform_v1.CustomJob.to_dict(on_the_server(on_emulator, project))
@@ -43,6 +55,97 @@ def test_preview_is_the_request_that_is_sent(on_emulator, project, supervisor):
     assert env == sent
 
 
+def test_a_preview_says_what_only_the_run_knows(supervisor):
+    """Templates and other tasks' results stay as written, whatever their type, and are listed."""
+    with DAG("digits", schedule=None):
+
+        @task
+        def choose():
+            """Choose."""
+
+        operator = VertexCustomTrainingOperator(
+            task_id="train",
+            region="{{ params.region }}",
+            image="gcr.io/acme/{{ params.image }}",
+            accelerator_type="NVIDIA_L4",
+            accelerator_count="{{ params.n }}",
+            labels={"run": "{{ run_id }}"},
+            args=["--c", choose()],
+            scheduling="{{ params.scheduling }}",  # type: ignore[arg-type]
+            env={"DB_PASSWORD": "geheim"},
+        )
+    preview = operator.preview()
+    (pool,) = preview.custom_job["jobSpec"]["workerPoolSpecs"]
+    assert pool["machineSpec"]["acceleratorCount"] == "{{ params.n }}"
+    assert pool["containerSpec"]["env"] == [{"name": "DB_PASSWORD", "value": "***"}]
+    assert preview.custom_job["jobSpec"]["scheduling"] == "{{ params.scheduling }}"
+    listed = "\n".join(preview.later)
+    for place in (
+        "labels.run = {{ run_id }}",
+        "jobSpec.workerPoolSpecs[0].containerSpec.imageUri = gcr.io/acme/{{ params.image }}",
+        "jobSpec.workerPoolSpecs[0].machineSpec.acceleratorCount = {{ params.n }}",
+        "jobSpec.workerPoolSpecs[0].containerSpec.args[1] = {{ task_instance.xcom_pull(task_ids='choose'",
+        "jobSpec.scheduling = {{ params.scheduling }}",
+        "serviceAccount is that of the credentials",
+        "parent = projects/PROJECT/locations/{{ params.region }}",
+    ):
+        assert place in listed
+    assert preview.later[0] in str(preview)
+
+
+def test_secrets_of_all_pools_are_masked(supervisor):
+    """Variables whose names look like secrets' are masked in each pool, also in those of Python packages."""
+    package = {"package_uris": ["gs://acme/a.tar.gz"], "python_module": "a"}
+    preview = make(
+        command=None,
+        worker_pools=[{"env": {"API_KEY": "geheim"}}, {"env": {"API_KEY": "geheim"}, **package}],
+    ).preview()
+    assert "geheim" not in preview.as_json() + preview.as_yaml() + str(preview)
+    assert preview.as_json().count('"***"') == 2
+
+
+def test_gcloud_makes_the_same_job(on_emulator, project, tmp_path, supervisor):
+    """The YAML is a config that gcloud takes, with the command above it: the job is the previewed one."""
+    if missing := Gcloud.missing():
+        pytest.skip(missing)
+    operator = make(
+        project_id=project,
+        service_account="a@b.iam.gserviceaccount.com",
+        labels={"team": "vision"},
+        env={"A": "1", "B": "no"},
+        machine_type="n1-standard-8",
+        scheduling={"restart_job_on_worker_restart": True},
+        maximum_run_time=90,
+        worker_pools=[{}, {"replica_count": 2}],
+    )
+    preview = operator.preview()
+    config = tmp_path / "job.yaml"
+    config.write_text(preview.as_yaml())
+    run_gcloud(Place(on_emulator, tmp_path, project), *preview.gcloud_command(str(config)))
+
+    made = aiplatform_v1.CustomJob()
+    json_format.Parse(json.dumps(preview.custom_job), aiplatform_v1.CustomJob.pb(made))
+    there = on_the_server(on_emulator, project)
+    assert protos.settings(there) == protos.settings(made)
+    assert (there.display_name, dict(there.labels)) == (made.display_name, {"team": "vision"})
+    assert config.read_text().startswith(
+        f"# gcloud ai custom-jobs create --project={project} --region={REGION}"
+    )
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(valid_jobs)
+def test_a_preview_is_the_exact_message(supervisor, arguments):
+    """For any job, what is shown, read by the API's own rules, is the message that would be sent."""
+    for pool in arguments["worker_pools"]:
+        pool.get("env", {}).pop("API_KEY", None)  # its value would be masked
+    preview = make(**{"image": None, "command": None, **arguments}).preview()
+    shown = aiplatform_v1.CustomJob()
+    json_format.Parse(json.dumps(preview.custom_job), aiplatform_v1.CustomJob.pb(shown))
+    job = job_of(**{**arguments, "region": REGION})
+    assert protos.settings(shown) == protos.settings(protos.to_custom_job(job))
+
+
 def test_preview_makes_no_call(monkeypatch, supervisor):
     """Preview opens no connection, also where application default credentials serve."""
     monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
@@ -55,7 +158,7 @@ def test_preview_makes_no_call(monkeypatch, supervisor):
     monkeypatch.setattr("google.auth.default", no_network)
     monkeypatch.setattr("grpc.secure_channel", no_network)
 
-    shown = json.loads(make().preview())
+    shown = json.loads(make().preview().as_json())
 
     assert shown["customJob"]["displayName"] == "digits-train-UNIQUE"
     assert "serviceAccount" not in shown["customJob"]["jobSpec"]

@@ -137,13 +137,6 @@ def _is_airflows(variable: str) -> bool:
     return variable.startswith("AIRFLOW_CTX_")
 
 
-def to_json(parent: str, custom_job: aiplatform_v1.CustomJob) -> str:
-    """Return a create request as the JSON text that the REST API takes."""
-    request = aiplatform_v1.CreateCustomJobRequest(parent=parent, custom_job=custom_job)
-    data = json_format.MessageToDict(aiplatform_v1.CreateCustomJobRequest.pb(request))
-    return json.dumps(data, indent=2, ensure_ascii=False)
-
-
 def list_request(parent: str, filter_: str, page_token: str) -> aiplatform_v1.ListCustomJobsRequest:
     """Return the request for a page of jobs, as large as Vertex AI makes them, with what a snapshot needs."""
     return aiplatform_v1.ListCustomJobsRequest(

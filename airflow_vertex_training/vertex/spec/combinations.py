@@ -63,9 +63,9 @@ def _task(pool: View) -> None:
         pool.wrong(
             "image", "is missing: name the container image, such as 'us-docker.pkg.dev/acme/train/digits:1'"
         )
-    package = [name for name in ("package_uris", "python_module") if pool.get(name) is not None]
-    if len(package) == 1:
-        missing = "python_module" if package == ["package_uris"] else "package_uris"
+    package = [name for name in ("package_uris", "python_module") if pool.given(name)]
+    missing = "python_module" if package == ["package_uris"] else "package_uris"
+    if len(package) == 1 and pool.get(missing) is None:
         pool.wrong(missing, f"is missing: a Python package needs it beside {package[0]}")
     if package and pool.given("command"):
         pool.wrong("command", "does not go with a Python package: its python_module is what runs")

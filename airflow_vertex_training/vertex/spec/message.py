@@ -48,8 +48,29 @@ def write(job: TrainingJob) -> dict[str, Any]:
     if pools:
         message.setdefault("job_spec", {})["worker_pool_specs"] = pools
     for place, value in job.other_fields.items():
-        _put(message, place, value)
+        put(message, place, value)
     return message
+
+
+def api_json(job: TrainingJob) -> dict[str, Any]:
+    """Return a job as the API's JSON, in its camel case.
+
+    Fields that the table does not know stay as they were written.
+    """
+    data: dict[str, Any] = _camel(write(dataclasses.replace(job, other_fields={})))
+    for place, value in job.other_fields.items():
+        put(data, camel(place), value)
+    return data
+
+
+def _camel(data: Any, *, names: bool = True) -> Any:
+    if isinstance(data, dict):
+        # The names of labels are theirs.
+        return {
+            camel(name) if names else name: _camel(each, names=name != "labels")
+            for name, each in data.items()
+        }
+    return [_camel(each) for each in data] if isinstance(data, list) else data
 
 
 def _write_pool(pool: WorkerPool) -> dict[str, Any]:
@@ -65,7 +86,7 @@ def _write_rows(
         value = value_of(source, name) if row.message else None
         if value is not None:
             place = row.package_message if package and row.package_message else row.message
-            _put(message, place, _encoded(value))
+            put(message, place, _encoded(value))
 
 
 def value_of(source: Any, name: str) -> Any:
@@ -99,7 +120,7 @@ def duration_text(value: timedelta) -> str:
 _STEP = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 
 
-def _put(message: dict[str, Any], place: str, value: Any) -> None:
+def put(message: dict[str, Any], place: str, value: Any) -> None:
     """Set a value at its place, such as ``job_spec.worker_pool_specs[0].machine_spec.machine_type``."""
     *way, (last, last_index) = _STEP.findall(place)
     for name, index in way:
@@ -123,6 +144,11 @@ def _by_place(kind_of: str) -> Mapping[str, str]:
 def snake(name: str) -> str:
     """Return ``workerPoolSpecs`` as ``worker_pool_specs``; what is in snake case already stays."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def camel(name: str) -> str:
+    """Return ``worker_pool_specs`` as ``workerPoolSpecs``."""
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
 
 
 def read(data: Any, where: str, reader: Reader) -> Layer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.naming.labels import legal_labels
+from airflow_vertex_training.vertex.naming.labels import legal, legal_labels
 from airflow_vertex_training.vertex.spec.reader import Open
 from airflow_vertex_training.vertex.spec.words import kind
 
@@ -21,8 +21,17 @@ def labels(value: Any, where: str, reader: Reader) -> Any:
             return value
     if not isinstance(value, Mapping):
         return reader.wrong(where, f'must be a dict such as {{"team": "vision"}}, got {kind(value)}')
-    known = {key: each for key, each in value.items() if not reader.is_open(each)}
-    made, wrong, warnings = legal_labels(known)
+    # What is not known yet gets its name now.
+    values = {key: "open" if reader.is_open(each) else each for key, each in value.items()}
+    legal_ones, wrong, warnings = legal_labels(values)
+    made: dict[str, Any] = dict(legal_ones)
+    made.update(
+        {
+            legal(key): Open(each)
+            for key, each in value.items()
+            if legal(str(key)) in made and reader.is_open(each)
+        }
+    )
     for key, problem in wrong:
         reader.wrong(f"{where}[{key!r}]", problem)
     for key, problem in warnings:

@@ -11,7 +11,7 @@ from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, filled, m
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Open, Said
 from airflow_vertex_training.vertex.spec.rows import own_rows
-from airflow_vertex_training.vertex.spec.table import JOB, MACHINE_TYPE
+from airflow_vertex_training.vertex.spec.table import JOB, MACHINE_TYPE, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -52,6 +52,24 @@ def pending(rows: Mapping[str, str], where: str) -> Layer:
         where: who says them, for messages.
     """
     return Layer({name: Said(Open(), f"{where}: {field}") for name, field in rows.items()})
+
+
+def pending_all(where: str) -> Layer:
+    """Return a layer that may turn out to say anything.
+
+    Args:
+        where: who says it, for messages.
+    """
+    job, pool = ({name: Said(Open(), f"{where}: {name}") for name in table} for table in (JOB, POOL))
+    return Layer(job, pool)
+
+
+def said_as_written(layer: Layer, name: str) -> str | None:
+    """Return a row of a job as it was written, ``None`` where nobody said it."""
+    said = layer.job.get(name)
+    value = said.value if said else None
+    value = value.value if isinstance(value, Open) else value
+    return None if value is None else str(value)
 
 
 def with_airflows_own(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.spec import places
+from airflow_vertex_training.vertex.spec import checks, places
 from airflow_vertex_training.vertex.spec.job import TrainingJob
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.rows import Row, groups, rows
@@ -33,10 +33,18 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
                 connection="project",
                 name="project_id",
             ),
+            Row(
+                "",
+                checks.named(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "the file's name without its ending"),
+                "the job template that says what is not said here",
+                argument="job_template",
+                connection="job_template",
+                name="job_template",
+            ),
         )
     }
 )
-"""What is said beside the job: where it runs."""
+"""What is said beside the job: where it runs, and who says more of it."""
 
 JOB: Mapping[str, Row] = MappingProxyType({**rows(TrainingJob), **SETTINGS})
 """Rows of a job by dotted name, such as ``scheduling.timeout``."""

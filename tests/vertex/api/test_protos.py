@@ -15,6 +15,7 @@ from google.rpc import status_pb2
 from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.naming import identity
+from airflow_vertex_training.vertex.spec import message
 from airflow_vertex_training.vertex.spec.job import Scheduling
 from tests.vertex.conftest import RUN_START, a_job, a_try, job_of
 
@@ -46,36 +47,32 @@ FULL = dataclasses.replace(job_of(**SAID), labels=LABELS)
 
 def test_each_field_reaches_the_request() -> None:
     """The request holds each setting where CustomJobSpec has it, and nothing else."""
-    data = json.loads(protos.to_json("projects/acme/locations/us-central1", protos.to_custom_job(FULL)))
-    assert data == {
-        "parent": "projects/acme/locations/us-central1",
-        "customJob": {
-            "displayName": FULL.display_name,
-            "labels": LABELS,
-            "jobSpec": {
-                "workerPoolSpecs": [
-                    {
-                        "machineSpec": {
-                            "machineType": "g2-standard-8",
-                            "acceleratorType": "NVIDIA_L4",
-                            "acceleratorCount": 1,
-                        },
-                        "replicaCount": "1",
-                        "diskSpec": {"bootDiskType": "pd-standard", "bootDiskSizeGb": 200},
-                        "containerSpec": {
-                            "imageUri": SAID["image"],
-                            "command": ["python", "-m", "trainer"],
-                            "args": ["--epochs", "3"],
-                            "env": [{"name": "A", "value": "1"}, {"name": "B"}],
-                        },
-                    }
-                ],
-                "scheduling": {"timeout": "3600.500s"},
-                "serviceAccount": FULL.service_account,
-                "network": "projects/1234/global/networks/default",
-                "reservedIpRanges": ["range"],
-                "baseOutputDirectory": {"outputUriPrefix": "gs://acme/digits"},
-            },
+    assert json_format.MessageToDict(aiplatform_v1.CustomJob.pb(protos.to_custom_job(FULL))) == {
+        "displayName": FULL.display_name,
+        "labels": LABELS,
+        "jobSpec": {
+            "workerPoolSpecs": [
+                {
+                    "machineSpec": {
+                        "machineType": "g2-standard-8",
+                        "acceleratorType": "NVIDIA_L4",
+                        "acceleratorCount": 1,
+                    },
+                    "replicaCount": "1",
+                    "diskSpec": {"bootDiskType": "pd-standard", "bootDiskSizeGb": 200},
+                    "containerSpec": {
+                        "imageUri": SAID["image"],
+                        "command": ["python", "-m", "trainer"],
+                        "args": ["--epochs", "3"],
+                        "env": [{"name": "A", "value": "1"}, {"name": "B"}],
+                    },
+                }
+            ],
+            "scheduling": {"timeout": "3600.500s"},
+            "serviceAccount": FULL.service_account,
+            "network": "projects/1234/global/networks/default",
+            "reservedIpRanges": ["range"],
+            "baseOutputDirectory": {"outputUriPrefix": "gs://acme/digits"},
         },
     }
 
@@ -112,20 +109,15 @@ def test_only_a_try_s_job_gets_a_fingerprint() -> None:
 
 
 def test_the_json_is_what_the_api_reads() -> None:
-    """The request's JSON text, read by the API's own rules, is the request again."""
-    custom_job = protos.to_custom_job(FULL)
-    read = aiplatform_v1.CreateCustomJobRequest()
-    json_format.Parse(
-        protos.to_json("projects/acme/locations/us-central1", custom_job),
-        aiplatform_v1.CreateCustomJobRequest.pb(read),
-    )
-    assert read.custom_job == custom_job
+    """The job's JSON text, read by the API's own rules, is the message again."""
+    read = aiplatform_v1.CustomJob()
+    json_format.Parse(json.dumps(message.api_json(FULL)), aiplatform_v1.CustomJob.pb(read))
+    assert read == protos.to_custom_job(FULL)
 
 
 def test_what_is_not_set_is_not_sent() -> None:
     """A field without a value is absent, so that Vertex's own default holds."""
-    job = protos.to_custom_job(job_of(image=SAID["image"]))
-    text = protos.to_json("projects/acme/locations/us-central1", job)
+    text = json.dumps(message.api_json(job_of(image=SAID["image"])))
     for field in ("network", "reservedIpRanges", "baseOutputDirectory", "command", "accelerator", "env"):
         assert field not in text
 

@@ -1,0 +1,154 @@
+"""What a task is about to ask for, as it is sent, for people to read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training import compat
+from airflow_vertex_training.vertex.spec import message
+from airflow_vertex_training.vertex.spec.resolve import pending_all, said_as_written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.spec.layers import Layer
+    from airflow_vertex_training.vertex.spec.reader import Reader
+
+ACCOUNT_NOT_KNOWN = "SERVICE_ACCOUNT@PROJECT.iam.gserviceaccount.com"
+"""Stands for an account that only the credentials tell."""
+
+LATER = "Known when the task runs"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The create request of a job.
+
+    Args:
+        parent: where it is made, ``projects/P/locations/L``.
+        custom_job: the ``CustomJob`` as the API's JSON, with the values of secrets masked.
+        later: what is known only when the task runs, each with what stands for it here.
+    """
+
+    parent: str
+    custom_job: Mapping[str, Any]
+    later: Sequence[str] = ()
+
+    def as_json(self) -> str:
+        """Return the request as the JSON text that the REST API takes."""
+        request = {"parent": self.parent, "customJob": self.custom_job}
+        return json.dumps(request, indent=2, ensure_ascii=False)
+
+    def as_yaml(self) -> str:
+        """Return the job's spec as gcloud's ``--config`` takes it, with the command above as a comment."""
+        from airflow_vertex_training.vertex.spec.yaml_text import dump
+
+        lines = [f"# {' '.join(self.gcloud_command())}", *(f"# {LATER}: {each}" for each in self.later)]
+        return "\n".join(lines) + "\n" + dump(self.custom_job.get("jobSpec", {}))
+
+    def gcloud_command(self, config: str = "FILE") -> list[str]:
+        """Return the command of gcloud that makes the same job.
+
+        Args:
+            config: the file that ``as_yaml`` has been written to.
+        """
+        _, project, _, region = self.parent.split("/")
+        command = ["gcloud", "ai", "custom-jobs", "create", f"--project={project}", f"--region={region}"]
+        command.append(f"--display-name={self.custom_job.get('displayName', '')}")
+        if labels := self.custom_job.get("labels"):
+            command.append(f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}")
+        if key := self.custom_job.get("encryptionSpec", {}).get("kmsKeyName"):
+            command.append(f"--kms-key={key}")
+        return [*command, f"--config={config}"]
+
+    def __str__(self) -> str:
+        return "\n".join([self.as_json(), *(f"{LATER}: {each}" for each in self.later)])
+
+
+def connection(gcp_conn_id: str, impersonation_chain: Any, reader: Reader) -> Layer:
+    """Return what a connection says; that it may say anything, where it is not known here."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    from airflow_vertex_training.hooks import VertexTrainingHook
+
+    if not reader.is_open(gcp_conn_id):
+        chain = None if reader.is_open(impersonation_chain) else impersonation_chain
+        try:
+            return VertexTrainingHook(gcp_conn_id, chain).layer(reader)
+        except AirflowNotFoundException:
+            reader.warn(f"connection {gcp_conn_id!r}", "is not known here: what it says is left out")
+    return pending_all("connection")
+
+
+def preview(job: TrainingJob, whole: Layer, is_open: Callable[[Any], bool]) -> Preview:
+    """Return the preview of a job.
+
+    Args:
+        job: what is asked for.
+        whole: all that is said of it.
+        is_open: whether a value is known only when the task runs.
+
+    Raises:
+        InvalidJobError: the installed client library knows no such field or accelerator.
+    """
+    data = message.api_json(job)
+    shown = as_written(masked(data), is_open)
+    later = list(open_places(shown, is_open))
+    if not later and not whole.unknown:
+        from airflow_vertex_training.vertex.api import protos
+
+        # The client library says whether it knows all of it; a try's job gets its last label.
+        shown["labels"] = dict(protos.with_fingerprint(protos.to_custom_job(job)).labels)
+    if whole.unknown:
+        later.append("worker_pools or job_spec, which are a template as a whole")
+    spec = shown["jobSpec"]
+    if spec.get("serviceAccount") == ACCOUNT_NOT_KNOWN:
+        later.append("serviceAccount is that of the credentials")
+        del spec["serviceAccount"]
+    project, region = (said_as_written(whole, name) for name in ("project_id", "region"))
+    parent = f"projects/{project or 'PROJECT'}/locations/{region or 'REGION'}"
+    later += [f"parent = {parent}"] if is_open(parent) or not (project and region) else []
+    return Preview(parent, shown, later)
+
+
+def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job as the API's JSON with the values masked that Airflow would mask, by their names."""
+    for pool in custom_job.get("jobSpec", {}).get("workerPoolSpecs", ()):
+        for program in ("containerSpec", "pythonPackageSpec"):
+            for variable in pool.get(program, {}).get("env", ()):
+                if isinstance(variable["value"], str):
+                    variable["value"] = compat.masked(variable["value"], variable["name"])
+    return custom_job
+
+
+def as_written(data: Any, is_open: Callable[[Any], bool], *, whole: bool = True) -> Any:
+    """Return data with what is known only when a task runs as text.
+
+    Args:
+        data: of a job's message.
+        is_open: whether a value is known only when the task runs.
+        whole: whether one template in all fields of a dict stands for the dict, default yes.
+    """
+    if isinstance(data, dict):
+        written = {name: as_written(each, is_open, whole=name != "labels") for name, each in data.items()}
+        first = next(iter(written.values()), None)
+        same = len(written) > 1 and is_open(first) and all(each is first for each in written.values())
+        return first if same and whole else written
+    if isinstance(data, list):
+        return [as_written(each, is_open) for each in data]
+    return data if isinstance(data, (str, int, float, type(None))) else str(data)
+
+
+def open_places(data: Any, is_open: Callable[[Any], bool], place: str = "") -> Iterator[str]:
+    """Yield where data holds what is known only when a task runs, and how it was written."""
+    if isinstance(data, dict):
+        for name, each in data.items():
+            yield from open_places(each, is_open, f"{place}.{name}" if place else name)
+    elif isinstance(data, list):
+        for index, each in enumerate(data):
+            yield from open_places(each, is_open, f"{place}[{index}]")
+    elif is_open(data):
+        yield f"{place} = {data}"
