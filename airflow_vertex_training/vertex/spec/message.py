@@ -122,14 +122,12 @@ _STEP = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 
 def put(message: dict[str, Any], place: str, value: Any) -> None:
     """Set a value at its place, such as ``job_spec.worker_pool_specs[0].machine_spec.machine_type``."""
-    *way, (last, last_index) = _STEP.findall(place)
-    for name, index in way:
-        message = message.setdefault(name, [] if index else {})
-        if index:
-            message = message[int(index)]  # type: ignore[index]
-    if last.rpartition(".")[2] == "env" and isinstance(value, dict):
+    way, _, last = place.rpartition(".")
+    for name, index in _STEP.findall(way):
+        message = message[name][int(index)] if index else message.setdefault(name, {})
+    if last == "env":
         value = [{"name": name, "value": each} for name, each in value.items()]
-    message[last] = value if not last_index else [value]
+    message[last] = value
 
 
 @cache
