@@ -13,26 +13,27 @@ import joblib
 import pytest
 from sklearn.datasets import load_digits
 
+import airflow_vertex_training
+from airflow_vertex_training.emulator import demo
 from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
-from example_dags import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = Path(demo.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def emulator_with_image() -> Iterator[EmulatorProcess]:
-    """An emulator that knows the examples' image; its times are the default ones, as a user has them."""
-    with launch("--image", f"{demo.IMAGE}={EXAMPLES / 'digits_image'}") as running:
-        yield running
+EXAMPLES = Path(airflow_vertex_training.__file__).parent / "example_dags"
 
 
 @pytest.fixture(scope="module")
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One Airflow for all examples: making its database takes longest."""
     return tmp_path_factory.mktemp("airflow")
+
+
+@pytest.fixture(scope="module")
+def emulator_with_image(airflow_home: Path) -> Iterator[EmulatorProcess]:
+    """An emulator that brings the examples; its times are the default ones, as a user has them."""
+    with launch("--examples", str(airflow_home / "dags")) as running:
+        yield running
 
 
 @pytest.mark.timeout(300)

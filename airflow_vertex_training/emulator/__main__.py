@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from airflow_vertex_training.emulator import examples
 from airflow_vertex_training.emulator.config import UNKNOWN_MACHINES, EmulatorConfig, QuotaLimits
 from airflow_vertex_training.emulator.jobs.terminal import Writer
 
@@ -80,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="URI=PYTHON",
         help="the interpreter, or the virtual environment's folder, of this image; may be repeated",
+    )
+    add(
+        "--examples",
+        type=Path,
+        metavar="FOLDER",
+        help="copy the example DAGs and their training code to this dags folder, and run their image",
     )
     add(
         "--any-image",
@@ -165,6 +172,9 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         submissions=arguments.submissions_per_minute,
         log_reads=arguments.log_reads_per_minute,
     )
+    images = {uri: Path(folder).absolute() for uri, folder in arguments.image}
+    if arguments.examples is not None:
+        images[examples.IMAGE] = examples.lay_out(arguments.examples.absolute())
     return EmulatorConfig(
         host=arguments.host,
         port=arguments.port,
@@ -173,7 +183,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
         state_file=arguments.state,
-        images={uri: Path(folder).absolute() for uri, folder in arguments.image},
+        images=images,
         pythons={uri: Path(python) for uri, python in arguments.python},
         any_image=arguments.any_image,
         memory_limit_bytes=arguments.memory_limit,

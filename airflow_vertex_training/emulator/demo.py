@@ -1,6 +1,6 @@
 """Run the example DAG ``digits`` in real Airflow against the emulator, and show what happened.
 
-Everything lies in ``.demo`` in the checkout. Every process that this starts, it ends.
+Everything lies in the folder ``.demo`` below the current one. Every process that this starts, it ends.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from pathlib import Path
 
 from airflow_vertex_training.emulator.control.process import EmulatorProcess, launch
 
-HERE = Path(__file__).parent
-FOLDER = HERE.parent / ".demo"
-IMAGE = "us-docker.pkg.dev/acme/trainers/digits:1.0"
+FOLDER = Path.cwd() / ".demo"
 GOOD_ACCURACY = 0.9
 
 
@@ -26,18 +24,29 @@ def main() -> int:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     print("Starting the emulator of Vertex AI ...", flush=True)
-    with launch("--image", f"{IMAGE}={HERE / 'digits_image'}") as emulator:
+    dags = FOLDER / "airflow" / "dags"
+    with launch("--examples", str(dags)) as emulator:
         print(f"It listens on {emulator.address}. Running the DAG 'digits' in Airflow ...", flush=True)
-        log = run_dag("digits", emulator.address, output, FOLDER / "airflow")
+        log = run_dag("digits", emulator.address, output, dags.parent)
         return show(emulator, output, log)
 
 
 def run_dag(dag_id: str, emulator_address: str, output: Path, airflow_home: Path) -> str:
-    """Run an example DAG in an Airflow of its own, with a SQLite database; return what Airflow wrote."""
+    """Run an example DAG in an Airflow of its own, with a SQLite database; return what Airflow wrote.
+
+    Args:
+        dag_id: The DAG, in the folder ``dags`` of this Airflow.
+        emulator_address: Where its job runs.
+        output: The folder that its models go to.
+        airflow_home: The folder of this Airflow.
+
+    Raises:
+        RuntimeError: Airflow failed; with what it wrote.
+    """
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(airflow_home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(airflow_home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "VERTEX_AI_EMULATOR_HOST": emulator_address,
         "DIGITS_OUTPUT": output.as_uri(),
@@ -74,7 +83,7 @@ def show(emulator: EmulatorProcess, output: Path, log: str) -> int:
         print(log)
         sys.exit(f"the job ended as {job['state']} and wrote {len(models)} models")
     accuracy = json.loads((models[0].parent / "metrics.json").read_text())["accuracy"]
-    print(f"Model   {models[0].relative_to(HERE.parent)} ({models[0].stat().st_size:,} bytes)")
+    print(f"Model   {models[0].relative_to(FOLDER.parent)} ({models[0].stat().st_size:,} bytes)")
     print(f"Metric  accuracy {accuracy:.4f} on held-out digits")
     return 0 if accuracy > GOOD_ACCURACY else 1
 

@@ -13,8 +13,10 @@ from airflow_vertex_training.operators import VertexCustomTrainingOperator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A bucket of yours; the tests set a folder of the machine, which the emulator writes to.
-OUTPUT = os.environ.get("DIGITS_OUTPUT", "gs://acme-models/digits")
+# Where the models go: a bucket of yours. The emulator has no bucket that another task could read, so with it
+# this is a folder of the machine.
+DEFAULT = "file:///tmp/digits" if "VERTEX_AI_EMULATOR_HOST" in os.environ else "gs://acme-models/digits"
+OUTPUT = os.environ.get("DIGITS_OUTPUT", DEFAULT)
 GAMMAS = [0.00001, 0.0001, 0.001, 0.01]
 
 with DAG("digits_sweep", schedule=None, tags=["vertex-training"]):

@@ -9,8 +9,10 @@ from airflow.sdk import DAG, ObjectStoragePath, task
 
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
 
-# A bucket of yours; the demo sets a folder of the machine, which the emulator writes to.
-OUTPUT = os.environ.get("DIGITS_OUTPUT", "gs://acme-models/digits")
+# Where the models go: a bucket of yours. The emulator has no bucket that another task could read, so with it
+# this is a folder of the machine.
+DEFAULT = "file:///tmp/digits" if "VERTEX_AI_EMULATOR_HOST" in os.environ else "gs://acme-models/digits"
+OUTPUT = os.environ.get("DIGITS_OUTPUT", DEFAULT)
 
 with DAG("digits", schedule=None, params={"c": 1.0, "gamma": 0.001}, tags=["vertex-training"]):
     train = VertexCustomTrainingOperator(
