@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from airflow_vertex_training.emulator.__main__ import _parser
+from airflow_vertex_training.provider_info import get_provider_info
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
@@ -59,3 +65,44 @@ def test_tests_that_are_named_exist(document: Path) -> None:
     """A test that a document names as its proof is there."""
     for file, name in re.findall(r"`(\w+/test_\w+\.py)::(\w+)", document.read_text()):
         assert f"def {name}(" in (PROJECT / "tests" / file).read_text(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_programs_that_are_named_exist(document: Path) -> None:
+    """`python -m` is never told to run a module of this project that is not there."""
+    modules = re.findall(
+        r"python -m ((?:benchmarks|tests|airflow_vertex_training)[\w.]*\w)", document.read_text()
+    )
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_options_that_are_named_exist(document: Path) -> None:
+    """An option of `[vertex_training]` that a document names is one that Airflow is told of."""
+    text = document.read_text()
+    sections = re.findall(r"^ *\[vertex_training\]\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
+    named = {
+        *(name for section in sections for name in re.findall(r"^ *(\w+) =", section, flags=re.MULTILINE)),
+        *re.findall(r"\[vertex_training\]\s(\w+)", text),
+        *(name.lower() for name in re.findall(r"AIRFLOW__VERTEX_TRAINING__(\w+)", text)),
+    }
+    info: Any = get_provider_info()
+    assert named <= set(info["config"]["vertex_training"]["options"])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_arguments_of_the_emulator_that_are_shown_exist(document: Path) -> None:
+    """A command line of the emulator has only arguments that it takes."""
+    known = set(_parser()._option_string_actions)
+    for line in re.findall(r"airflow_vertex_training\.emulator (.*)", document.read_text()):
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", line)) <= known, line
+
+
+def test_the_registry_is_told_what_is_there() -> None:
+    """`.airflow-registry.yaml` names this package, and classes that it has."""
+    registry = yaml.safe_load((PROJECT / ".airflow-registry.yaml").read_text())
+    assert registry["package-name"] == get_provider_info()["package-name"]
+    classes = [entry["module"] for part in ("operators", "hooks", "triggers") for entry in registry[part]]
+    for path in classes:
+        module, _, name = path.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), path
