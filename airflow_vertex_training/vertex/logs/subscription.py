@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Tail(Protocol):
-    """Whom a subscription belongs to."""
+    """Whom a subscription belongs to. Its subscribers tell their lines in turns."""
+
+    turn: asyncio.Lock
 
     def end(self, subscription: Subscription) -> None:
         """Take in that the job has ended."""
@@ -62,6 +64,7 @@ class Subscription:
     def __init__(self, tail: Tail, job: FollowedJob) -> None:
         self.job = job
         self.queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
+        self.turn = tail.turn
         self._tail = tail
         self._position = job.position()
 

@@ -80,6 +80,7 @@ class LogTail:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.closed = False
+        self.turn = asyncio.Lock()
         self._calls = AsyncLogs(connect, project)
         self._budget = budget
         self._clock = clock

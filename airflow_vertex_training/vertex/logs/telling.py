@@ -43,10 +43,12 @@ class Teller:
         self._kept_at = 0.0
         self._not_kept: Mapping[str, Any] | None = None
         self._has_failed = False
+        self._turn = asyncio.Lock()
 
     async def tell(self, subscription: Subscription) -> None:
         """Log all lines of a subscription."""
         Teller._telling += 1
+        self._turn = subscription.turn
         getting = asyncio.ensure_future(subscription.next())
         try:
             while True:
@@ -66,17 +68,24 @@ class Teller:
 
     async def take(self, batch: Batch) -> None:
         """Log the lines of a batch."""
-        each = self._interval <= _TICK
-        if each:
-            await self._save(batch.before, batch.received)
-        elif time.time() > self._until:
+        if self._interval <= _TICK:
+            # One job after the other: whenever the process is killed, the lines of only one are in between.
+            async with self._turn:
+                await self._save(batch.before, batch.received)
+                self._show(batch)
+                await self._keep_up()
+            return
+        if time.time() > self._until:
             self._until = time.time() + self._interval + _LEASE
             await self._save(batch.before, int(self._until * SECOND))
+        self._show(batch)
+        if time.time() >= self._due:
+            await self._keep_up()
+
+    def _show(self, batch: Batch) -> None:
         for line in batch.lines:
             self._log.log(line.level, "%s", line.text)
         self._not_kept = batch.position
-        if each or time.time() >= self._due:
-            await self._keep_up()
 
     @property
     def _due(self) -> float:

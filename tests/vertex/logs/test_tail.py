@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,31 @@ async def test_position_is_kept_before_and_after_lines_are_told(
     assert [(told, position["lines"]) for told, position in kept] == [(0, 0), (2, 2)]
     assert SINCE < kept[0][1]["perhaps"] < time.time_ns()
     assert kept[1][1]["perhaps"] == 0
+
+
+async def test_jobs_are_told_in_turns(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str
+) -> None:
+    """Whenever the process is killed, at most one job has lines that were told and not kept."""
+    logs, events = tail(), []
+
+    async def tell(job_id: str) -> None:
+        log = Log()
+        log.log = lambda *_: events.append(job_id)  # type: ignore[method-assign]
+
+        async def keep(_: Mapping[str, Any]) -> None:
+            events.append(job_id)
+            await asyncio.sleep(0.01)
+            events.append(job_id)
+
+        with logs.follow(job_id, since=SINCE) as subscription:
+            subscription.end()
+            await Teller(log, keep).tell(subscription)
+
+    ids = ["1", "2", "3"]
+    emulator.control.write_log(project, [(job_id, "workerpool0-0", "here", "INFO", 0.0) for job_id in ids])
+    await asyncio.gather(*map(tell, ids))
+    assert [job_id for job_id, _ in itertools.groupby(events)] == list(dict.fromkeys(events))
 
 
 async def test_positions_of_many_jobs_are_kept_less_often(
