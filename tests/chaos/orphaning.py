@@ -93,7 +93,7 @@ def healthy(training: Trainings, count: int) -> list[TaskKey]:
     tasks = [training.start() for _ in range(count)]
     for task in tasks:
         training.airflow.wait_for_task(task, "deferred", timeout=180)
-        training.airflow.wait_for_log(task, "INFO Running", timeout=180)
+        training.airflow.wait_for_log(task, "INFO Running", timeout=400)
     return tasks
 
 
@@ -124,8 +124,8 @@ WAYS: dict[str, Callable[[Trainings, int], list[TaskKey]]] = {
 def _waiting_in_a_worker(training: Trainings, count: int, **arguments: Any) -> list[TaskKey]:
     tasks = [training.start(deferrable=False, command=FOREVER, **arguments) for _ in range(count)]
     for task in tasks:
-        training.airflow.wait_for_task(task, "running", timeout=180)
-        training.airflow.wait_for_log(task, "INFO Running", timeout=180)
+        training.airflow.wait_for_task(task, "running", timeout=400)
+        training.airflow.wait_for_log(task, "INFO Running", timeout=400)
     return tasks
 
 
