@@ -49,7 +49,14 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": ["airflow_vertex_training.triggers"],
             },
         ],
-        "extra-links": ["airflow_vertex_training.links.VertexJobLink"],
+        "extra-links": [
+            "airflow_vertex_training.links.VertexJobLink",
+            "airflow_vertex_training.links.VertexLogsLink",
+            "airflow_vertex_training.links.VertexTensorBoardLink",
+            "airflow_vertex_training.links.VertexExperimentLink",
+            "airflow_vertex_training.links.VertexOutputLink",
+            "airflow_vertex_training.links.VertexShellLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "vertex_training",
@@ -123,59 +130,106 @@ def get_provider_info() -> dict[str, object]:
                     },
                     "key_path": {
                         "label": "Keyfile Path",
+                        "description": (
+                            "JSON key of a service account, a file where Airflow's processes run. Empty, "
+                            "with all the fields below: application default credentials."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "keyfile_dict": {
                         "label": "Keyfile JSON",
+                        "description": "The key itself, instead of a path. Airflow stores it encrypted.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "credential_config_file": {
                         "label": "Credential Configuration File",
+                        "description": (
+                            "Path or content of a configuration for workload identity federation, instead of "
+                            "a key."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "scope": {
                         "label": "Scopes (comma separated)",
+                        "description": (
+                            "OAuth scopes of the credentials. Empty: "
+                            "https://www.googleapis.com/auth/cloud-platform, which jobs need."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "key_secret_name": {
                         "label": "Keyfile Secret Name (in GCP Secret Manager)",
+                        "description": (
+                            "Secret whose newest version is the JSON key, instead of a path. It is read with "
+                            "application default credentials."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "key_secret_project_id": {
                         "label": "Keyfile Secret Project Id (in GCP Secret Manager)",
+                        "description": "Project of that secret. Empty: application default credentials' own.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "num_retries": {
                         "label": "Number of Retries",
+                        "description": (
+                            "Of other Google hooks that use this connection. Training jobs don't need it: "
+                            "their calls are repeated as long as that can help."
+                        ),
                         "schema": {"type": ["integer", "null"], "default": 5, "minimum": 0},
                     },
                     "impersonation_chain": {
                         "label": "Impersonation Chain",
+                        "description": (
+                            "Service account to act as, or a chain of them with commas; the last one submits "
+                            "the jobs. Each needs roles/iam.serviceAccountTokenCreator on the next. A task's "
+                            "own chain wins."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "idp_issuer_url": {
                         "label": "IdP Token Issue URL (Client Credentials Grant Flow)",
+                        "description": (
+                            "Where an identity provider of yours issues tokens, for workload identity "
+                            "federation. It needs the credential configuration file, and the next two "
+                            "fields."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "client_id": {
                         "label": "Client ID (Client Credentials Grant Flow)",
+                        "description": "Who asks the identity provider for a token.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "client_secret": {
                         "label": "Client Secret (Client Credentials Grant Flow)",
+                        "description": "Its secret at the identity provider. Airflow stores it encrypted.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
-                    # Google's own form says idp_extra_parameters, a name that its hook never reads.
                     "idp_extra_params": {
                         "label": "IdP Extra Request Parameters",
+                        "description": (
+                            "JSON object with further parameters of the token request. Google's own form "
+                            "calls the field idp_extra_parameters, by which its hook does not find it; here "
+                            "it works."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "is_anonymous": {
-                        "label": "Anonymous credentials (ignores all other settings)",
+                        "label": "Anonymous Credentials",
+                        "description": (
+                            "No credentials, say for a proxy that adds its own. Project, region and the "
+                            "other defaults above count all the same; the fields with keys must be empty. "
+                            "The emulator needs no such setting."
+                        ),
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                     "quota_project_id": {
                         "label": "Quota Project ID",
+                        "description": (
+                            "Project whose quota the calls count on, and which pays for them. Empty: the one "
+                            "of the credentials. Anonymous credentials ignore it."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                 },

@@ -106,6 +106,14 @@ def test_the_form_has_googles_fields_and_ours() -> None:
     assert set(CONNECTION_TYPE["conn-fields"]) == google_fields | OWN_FIELDS
 
 
+def test_the_form_explains_every_field() -> None:
+    """Project and our own fields come first, and each field says what it is for and what empty means."""
+    fields = CONNECTION_TYPE["conn-fields"]
+    assert set(list(fields)[: len(OWN_FIELDS) + 1]) == OWN_FIELDS | {"project"}
+    assert [name for name, field in fields.items() if len(field.get("description", "")) < 30] == []
+    assert "ignores all other" not in str(fields)
+
+
 @pytest.mark.parametrize("field", sorted(set(CONNECTION_TYPE["conn-fields"]) - OWN_FIELDS))
 def test_googles_hook_reads_the_field(field: str) -> None:
     """A field that is not ours is one that Google's hook reads by that name."""
