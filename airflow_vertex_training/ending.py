@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 
+from airflow_vertex_training import metrics
 from airflow_vertex_training.links import XCOM_JOB_NAME
 from airflow_vertex_training.ownership import NO_ANSWER, NO_TASK_INSTANCE, Fate
 
@@ -46,10 +47,12 @@ class Ending:
     Args:
         hook: makes the hook by which jobs are cancelled; called only where one is.
         log: the task's logger.
+        ti: the task instance, for metrics; default none that is known.
     """
 
     hook: Callable[[], VertexTrainingHook]
     log: Any
+    ti: TaskInstanceIds | None = None
 
     def carry_out(self, verdict: Verdict, job_name: str) -> None:
         """Cancel, keep or leave a job, and say so."""
@@ -66,6 +69,8 @@ class Ending:
         except Exception:
             self.log.exception("Could not cancel the job. It may still run and cost money: %s", job_name)
             return
+        if sent:
+            metrics.CANCELLED.tell(1, metrics.job_tags(job_name, self.ti))
         self.log.info("Cancelled: %s. %s" if sent else "The job had ended already: %s. %s", why, job_name)
 
 

@@ -17,6 +17,7 @@ from airflow_vertex_training.vertex.watch import progress
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
+    from airflow_vertex_training.links import Shells
     from airflow_vertex_training.vertex.logs.followed import Limits
     from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
     from airflow_vertex_training.vertex.logs.tail import LogTail
@@ -45,6 +46,8 @@ class Following:
         position: where the last reader of the job's log stopped, default its beginning.
         keep_position: keeps where this one is, default nowhere.
         on_active_jobs: see ``JobWatcher``.
+        keep_shells: keeps replica and address of each interactive shell, which Vertex AI tells when the
+            replicas run; default nowhere.
     """
 
     job_name: str
@@ -59,6 +62,7 @@ class Following:
     position: Mapping[str, Any] | None = None
     keep_position: Callable[[dict[str, Any]], Awaitable[None]] | None = None
     on_active_jobs: OnActiveJobs | None = None
+    keep_shells: Callable[[Shells], Awaitable[None]] | None = None
 
     async def to_its_end(self) -> tuple[JobSnapshot, str]:
         """Wait, and show the log.
@@ -81,7 +85,7 @@ class Following:
         )
         shown = _ShownLog(self) if self.stream_logs else None
         try:
-            job = await progress.follow(_tap(updates, shown), self.log)
+            job = await progress.follow(_tap(updates, shown, _Shells(self)), self.log)
             if shown is not None:
                 await shown.finish()
             exception = await self._last_words(job, shown) if job.state in states.FAILED else ""
@@ -166,15 +170,41 @@ class _ShownLog:
             self._task.cancel()
 
 
+class _Shells:
+    """The interactive shells in a job's replicas, each told once."""
+
+    def __init__(self, following: Following) -> None:
+        self._following = following
+        self._told: set[str] = set()
+
+    async def see(self, job: JobSnapshot) -> None:
+        """Tell of those that are new."""
+        new = [(replica, address) for replica, address in job.web_access_uris if replica not in self._told]
+        if not new or job.is_final:
+            return
+        for replica, address in new:
+            self._told.add(replica)
+            self._following.log.info("Interactive shell in %s: %s", replica, address)
+        if self._following.keep_shells is None:
+            return
+        try:
+            # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
+            await asyncio.shield(asyncio.ensure_future(self._following.keep_shells(job.web_access_uris)))
+        except Exception as error:  # noqa: BLE001 - the job must be waited for in any case
+            self._following.log.warning("The task has no link to the shell: %r", error)
+
+
 async def _tap(
-    updates: AsyncGenerator[Update, None], shown: _ShownLog | None
+    updates: AsyncGenerator[Update, None], shown: _ShownLog | None, shells: _Shells
 ) -> AsyncGenerator[Update, None]:
-    """Yield a job's updates; its log is shown from the first one on that shows the job."""
+    """Yield a job's updates; its log and its shells are shown from the first one on that shows the job."""
     async with aclosing(updates):
         async for update in updates:
             if shown is not None and isinstance(update, states.JobSnapshot):
                 shown.begin(update)
             yield update
+            if isinstance(update, states.JobSnapshot):
+                await shells.see(update)
 
 
 def _since(job: JobSnapshot) -> int:

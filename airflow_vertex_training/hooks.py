@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 
-from airflow_vertex_training import compat, settings
+from airflow_vertex_training import compat, metrics, settings
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.api.emulator import (
     EMULATOR_VARIABLE,
@@ -337,6 +337,7 @@ def watch_job(
         deployment_id=deployment_id,
         requests_per_minute=settings.requests_per_minute(),
         on_active_jobs=on_active_jobs,
+        meter=metrics.JobMeter(name.project, name.region, gcp_conn_id),
     )
     return watcher.watch(job_name, poll_interval)
 
@@ -376,6 +377,7 @@ def log_tail(
         reads_per_minute=reads_per_minute,
         # The emulator has all lines of a job when the job has ended.
         drain=0.0 if emulator_address() else DRAIN,
+        meter=metrics.JobMeter(name.project, name.region, gcp_conn_id),
     )
 
 

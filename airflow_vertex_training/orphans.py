@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 
-from airflow_vertex_training import ending, ownership, settings
+from airflow_vertex_training import ending, metrics, ownership, settings
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex.naming import identity
 
@@ -171,6 +171,7 @@ class Orphans:
             self._tell(job, f"{verdict.why}; with [vertex_training] orphans = cancel it would be cancelled")
         elif verdict.fate is Fate.CANCEL:
             hook.cancel_job(job.name)
+            self._count(job, Fate.CANCEL)
             logger.warning(_CANCELLED, verdict.why, job.name)
         return verdict.fate
 
@@ -178,7 +179,11 @@ class Orphans:
         """Report a job, once."""
         if job.name not in self._told:
             self._told.add(job.name)
+            self._count(job, Fate.LEAVE)
             logger.warning("Nobody here watches a job, and it is left alone: %s. %s", why, job.name)
+
+    def _count(self, job: JobSnapshot, fate: Fate) -> None:
+        metrics.ORPHANS.tell(1, {**metrics.job_tags(job.name), "fate": fate.name.lower()})
 
     def _is_named(self, job: JobSnapshot, ids: TaskIds) -> bool | None:
         """Whether the task's XCom names the job. What it named is not asked again until the grace is over."""

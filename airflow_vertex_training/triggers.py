@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_vertex_training import compat, ownership, settings
+from airflow_vertex_training import compat, links, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
 from airflow_vertex_training.log_positions import XComPositions
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
@@ -124,8 +124,9 @@ class VertexJobTrigger(BaseTrigger):
         if self.on_emulator and emulator_address() is None:
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
         position, keep_position = self.log_position, None
-        if self.stream_logs and self.task_instance is not None:
-            positions = XComPositions(self.task_instance, self.job_name)
+        ti: Any = self.task_instance
+        if self.stream_logs and ti is not None:
+            positions = XComPositions(ti, self.job_name)
             position = await self._last_position(positions) or position
             keep_position = sync_to_async(positions.keep)
         wait = following.Following(
@@ -141,6 +142,7 @@ class VertexJobTrigger(BaseTrigger):
             position=position,
             keep_position=keep_position,
             on_active_jobs=self._orphans(hooks),
+            keep_shells=None if ti is None else sync_to_async(links.shells_keeper(ti, self.job_name)),
         )
         try:
             job, exception = await wait.to_its_end()
@@ -177,7 +179,8 @@ class VertexJobTrigger(BaseTrigger):
             verdict = await self._verdict()
             hook: Any = await self._make_hook() if verdict.fate is Fate.CANCEL else None
             # In a thread, which a stop of the triggerer does not cut off.
-            await asyncio.to_thread(Ending(lambda: hook, self.log).carry_out, verdict, self.job_name)
+            ending = Ending(lambda: hook, self.log, self.task_instance)
+            await asyncio.to_thread(ending.carry_out, verdict, self.job_name)
         except Exception:
             self.log.exception("Could not cancel the job. It may still run and cost money: %s", self.job_name)
 

@@ -58,6 +58,10 @@ def test_digits_sweep(emulator_with_image: EmulatorProcess, airflow_home: Path, 
     metrics = [json.loads(each.read_text()) for each in tmp_path.rglob("metrics.json")]
     best = max(each["accuracy"] for each in metrics)
     assert sorted(each["gamma"] for each in metrics) == [0.00001, 0.0001, 0.001, 0.01]
+    jobs = [each for each in emulator_with_image.control.jobs("emulator") if each["name"] in log]
+    names = {re.sub("-[0-9a-f]{12}$", "", job["display_name"]) for job in jobs}
+    gammas = ("1e-05", "0.0001", "0.001", "0.01")
+    assert names == {f"digits_sweep-train-gamma {gamma}" for gamma in gammas}
     assert re.search(rf"best of 4: gamma \S+, accuracy {best:.4f}, projects/", log)
 
 

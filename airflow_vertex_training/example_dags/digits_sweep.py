@@ -22,6 +22,8 @@ GAMMAS = [0.00001, 0.0001, 0.001, 0.01]
 with DAG("digits_sweep", schedule=None, tags=["vertex-training"]):
     train = VertexCustomTrainingOperator.partial(
         task_id="train",
+        # What the UI calls each of the mapped tasks; the jobs' names have it, too.
+        map_index_template="gamma {{ task.args[1] }}",
         region="us-central1",
         image="us-docker.pkg.dev/acme/trainers/digits:1.0",
         command=["python", "-m", "trainer"],

@@ -86,7 +86,8 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         service_account: the account that the training code runs as; default the connection's, else the one
             that the credentials are of.
         base_output_directory: ``gs://`` folder for the job's output, default the connection's.
-        display_name: readable base of the job's name, default ``DAG_ID-TASK_ID``; a unique suffix is added.
+        display_name: readable base of the job's name, default ``DAG_ID-TASK_ID``, with the name of the map
+            index where there is a ``map_index_template``; a unique suffix is added.
         persistent_resource_id: persistent resource to run on, its id; default none.
         tracking: ``Tracking`` or a dict: TensorBoard, experiment and run; default none.
         access: ``Access`` or a dict: interactive shell and dashboard; default none.
@@ -271,7 +272,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         # Where to submit, the template may say.
         self.region, self.project_id = (said_as_written(whole, name) for name in ("region", "project_id"))
         reader.raise_findings(self.task_id)
-        return self._built(whole, variables, this)
+        # Airflow renders the task's map_index_template before it runs the task.
+        map_name = getattr(context["ti"], "rendered_map_index", None)
+        return self._built(whole, variables, this, map_name)
 
     def preview(self, context: Context | None = None) -> Preview:
         """Return the create request, without any call to Google.
@@ -368,8 +371,15 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         self._warn(reader)
         return whole
 
-    def _built(self, whole: Layer, variables: Mapping[str, str], this: TaskTry | None) -> TrainingJob:
-        base = said_as_written(whole, "display_name") or f"{self.dag_id}-{self.task_id}"
+    def _built(
+        self,
+        whole: Layer,
+        variables: Mapping[str, str],
+        this: TaskTry | None,
+        map_name: str | None = None,
+    ) -> TrainingJob:
+        own = "-".join(filter(None, [self.dag_id, self.task_id, map_name]))
+        base = said_as_written(whole, "display_name") or own
         unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
         return build(
             with_airflows_own(

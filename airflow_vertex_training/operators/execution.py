@@ -12,9 +12,10 @@ from airflow.sdk import BaseOperator
 
 from airflow_vertex_training import compat, settings
 from airflow_vertex_training.ending import job_in_xcom, task_state
-from airflow_vertex_training.links import XCOM_JOB_NAME, VertexJobLink, job_url
+from airflow_vertex_training.links import ALL_LINKS, shells_keeper
 from airflow_vertex_training.log_positions import StorePositions, XComPositions, hand_on
 from airflow_vertex_training.operators.task_ending import TaskEnding, stop_dag_test
+from airflow_vertex_training.operators.task_report import TaskReport
 from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.ownership import Asker
 from airflow_vertex_training.triggers import VertexJobTrigger
@@ -67,7 +68,7 @@ class VertexJobOperator(BaseOperator):
         InvalidJobError: an interval is not more than nothing, when the DAG is parsed.
     """
 
-    operator_extra_links = (VertexJobLink(),)
+    operator_extra_links = ALL_LINKS
     ui_color = "#e8f0fe"
     _killed: threading.Event
 
@@ -146,7 +147,7 @@ class VertexJobOperator(BaseOperator):
         settings.check()
         this = task_try(context)
         try:
-            submitted = self._submit(context, this)
+            submitted, wanted = self._submit(context, this)
         except Exception as error:
             # Only a series' first try spares the task its retries: after a later one, the next may still find
             # an earlier job.
@@ -164,7 +165,7 @@ class VertexJobOperator(BaseOperator):
         ended, exception = submitted.job, ""
         self._job_name = ended.name
         try:
-            self._announce(context, submitted)
+            TaskReport(self, context).announce(submitted, wanted)
             self._stop_if_ended_meanwhile(context)
             if not ended.is_final:
                 position = self._log_position(context, submitted)
@@ -174,16 +175,17 @@ class VertexJobOperator(BaseOperator):
         except Exception as error:
             TaskEnding(self, context).see_to_job(Asker.OPERATOR_FAILING, submitted.job.name, error)
             raise
-        return self._result(ended, exception)
+        return self._result(context, ended, exception)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
         job, error = wire.read_event(event)
         if error is None:
-            return self._result(job)
+            return self._result(context, job)
         if not job.is_final:
             TaskEnding(self, context).see_to_job(Asker.WAIT_GIVEN_UP, job.name, error)
             raise _alone(error)
+        TaskReport(self, context).ended(job)
         raise _alone(self._as_failed(error))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -241,12 +243,12 @@ class VertexJobOperator(BaseOperator):
 
         return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
 
-    def _submit(self, context: Context, this: TaskTry) -> Submission:
+    def _submit(self, context: Context, this: TaskTry) -> tuple[Submission, TrainingJob]:
         job = self.training_job(context, this)
         with self.jobs() as jobs:
             jobs.sleep = self._sleep
             self.log.info("Submitting to %s (project %s): %s", jobs.region, jobs.project, job.in_words())
-            return self._submitter(context, jobs).submit(job, this)
+            return self._submitter(context, jobs).submit(job, this), job
 
     def jobs(self) -> Jobs:
         """Return the jobs of the region that the task submits to, for a ``with`` block."""
@@ -262,6 +264,7 @@ class VertexJobOperator(BaseOperator):
             reattach=self.reattach,
             own_deployment=own_deployment,
             timeout=self.submit_timeout,
+            on_cancel=TaskReport(self, context).cancelled,
             before_create=self._stop_if_killed,
         )
 
@@ -273,15 +276,6 @@ class VertexJobOperator(BaseOperator):
         if self._killed.is_set():
             msg = "the task was killed while its job was being submitted"
             raise VertexTrainingError(msg)
-
-    def _announce(self, context: Context, submitted: Submission) -> None:
-        job, ti = submitted.job, context["ti"]
-        url = job_url(job.name)
-        ti.xcom_push(key=XCOM_JOB_NAME, value=job.name)
-        ti.xcom_push(key=VertexJobLink().xcom_key, value=url)
-        self.log.info(
-            "%s %s (%s). Console: %s", submitted.outcome.value.capitalize(), job.name, job.display_name, url
-        )
 
     def _stop_if_ended_meanwhile(self, context: Context) -> None:
         """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
@@ -331,6 +325,7 @@ class VertexJobOperator(BaseOperator):
         from airflow_vertex_training.following import Following
 
         positions = self._positions(context, job_name)
+        keep_shells = shells_keeper(context["ti"], job_name)
         wait = Following(
             job_name,
             gcp_conn_id=self.gcp_conn_id,
@@ -344,19 +339,17 @@ class VertexJobOperator(BaseOperator):
             log=self.log,
             position=log_position,
             keep_position=lambda position: asyncio.to_thread(positions.keep, position),
+            keep_shells=lambda uris: asyncio.to_thread(keep_shells, uris),
         )
         return asyncio.run(wait.to_its_end())
 
-    def _result(self, job: JobSnapshot, exception: str = "") -> dict[str, Any]:
+    def _result(self, context: Context, job: JobSnapshot, exception: str = "") -> dict[str, Any]:
+        report = TaskReport(self, context)
+        report.ended(job)
         error = ended_badly(job, exception)
         if error is not None:
             raise self._as_failed(error)
-        from airflow_vertex_training.vertex.watch import progress
-
-        self.log.info("%s", progress.summary(job))
-        wanted = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
-        data = wire.snapshot(job)
-        return {**{key: data[key] for key in wanted}, "console_url": job_url(job.name)}
+        return report.result(job)
 
 
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task

@@ -105,7 +105,7 @@ class TaskEnding:
 
     @property
     def _ending(self) -> Ending:
-        return Ending(lambda: self.operator.hook, self.operator.log)
+        return Ending(lambda: self.operator.hook, self.operator.log, self.context["ti"])
 
 
 def stop_dag_test(context: Context, error: BaseException) -> None:

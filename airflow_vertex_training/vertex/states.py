@@ -59,6 +59,8 @@ class JobSnapshot:
     error_message: str = ""
     base_output_directory: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    # Replica and address of each interactive shell.
+    web_access_uris: tuple[tuple[str, str], ...] = ()
 
     @property
     def custom_job_id(self) -> str:

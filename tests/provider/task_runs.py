@@ -44,17 +44,24 @@ class Supervisor:
             case comms.GetXCom():
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.key))
             case comms.GetTaskStates():
-                self.answers.wait()
-                if isinstance(self.state, Exception):
-                    raise self.state
-                if self.state == GONE:
-                    return comms.TaskStatesResult(task_states={})
-                assert msg.run_ids
-                assert msg.task_ids
-                mapped = msg.map_index is not None
-                key = f"{msg.task_ids[0]}_{msg.map_index}" if mapped else msg.task_ids[0]
-                return comms.TaskStatesResult(task_states={msg.run_ids[0]: {key: self.state}})
+                return self._answer_about_states(msg)
+            case comms.ValidateInletsAndOutlets():
+                return comms.InactiveAssetsResult(inactive_assets=[])
         return comms.OKResponse(ok=True)
+
+    def _answer_about_states(self, msg: Any) -> Any:
+        from airflow.sdk.execution_time import comms
+
+        self.answers.wait()
+        if isinstance(self.state, Exception):
+            raise self.state
+        if self.state == GONE:
+            return comms.TaskStatesResult(task_states={})
+        assert msg.run_ids
+        assert msg.task_ids
+        mapped = msg.map_index is not None
+        key = f"{msg.task_ids[0]}_{msg.map_index}" if mapped else msg.task_ids[0]
+        return comms.TaskStatesResult(task_states={msg.run_ids[0]: {key: self.state}})
 
     def _answer_about_store(self, msg: Any) -> Any:
         from airflow.sdk.exceptions import ErrorType

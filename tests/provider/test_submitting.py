@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_vertex_training.links import VertexJobLink, job_url
 from tests.provider.task_runs import RUN_START, run_task, task_instance
 from tests.provider.training_tasks import (
     FOREVER,
@@ -82,22 +81,13 @@ def test_templates_are_rendered(on_emulator, project, supervisor):
     assert job.job_spec.scheduling.timeout == timedelta(hours=2)
 
 
-def test_job_name_and_link_are_pushed_at_once(on_emulator, project, supervisor):
-    """While the job runs its name is an XCom and its page a link of the task."""
-    operator = make(program=FOREVER)
-
-    run_task(operator)
+def test_job_name_is_pushed_at_once(on_emulator, project, supervisor):
+    """While the job runs its name is an XCom of the task."""
+    run_task(make(program=FOREVER))
 
     name = only_job(on_emulator, project)["name"]
     assert supervisor.xcoms["job_name"] == name
-    assert supervisor.xcoms[VertexJobLink().xcom_key] == job_url(name)
-    assert VertexJobLink().get_link(operator, ti_key=task_instance(operator)) == job_url(name)
     on_emulator.control.wait_job(name, ["JOB_STATE_RUNNING"])
-
-
-def test_link_without_a_job_is_empty(supervisor):
-    """A task that made no job links to nothing."""
-    assert VertexJobLink().get_link(make(), ti_key=task_instance(make())) == ""
 
 
 def test_reattach_off_cancels_and_creates(on_emulator, project, supervisor):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import job_url
@@ -58,6 +59,55 @@ def test_the_log_tells_the_story(on_emulator, project, supervisor, log_lines):
     assert [step for step in steps if text.count(step) != 1] == []
     assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
     assert log_lines.count("INFO Running") <= 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_summary_says_what_the_job_ran_on(on_emulator, project, supervisor, log_lines, deferrable):
+    """The process that submitted the job knows, and so does the one that resumes the task."""
+    pools = [{"replica_count": 1}, {"replica_count": 2}]
+    arguments = {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2, "worker_pools": pools}
+    operator = make(deferrable=deferrable, **arguments)
+    run_task(operator)
+    job = on_emulator.control.wait_job(only_job(on_emulator, project)["name"])
+    if deferrable:
+        snapshot = {"name": job["name"], "state": job["state"]}
+        times = {"start_time": "2026-03-01T12:00:00+00:00", "end_time": "2026-03-01T12:30:00+00:00"}
+        event = {"version": 1, "status": "success", "kind": "", "message": "", "job": snapshot | times}
+        resume(operator, "execute_complete", {"event": event})
+
+    (line,) = [line for line in log_lines if line.startswith("INFO Succeeded: ")]
+    machine = "n1-standard-4 with 2 x NVIDIA_TESLA_T4"
+    assert f" on 1 x {machine} and 2 x {machine}, " in line
+    assert not deferrable or ", 3.00 accelerator hours." in line
+
+
+def test_what_an_adopted_job_runs_on_is_not_guessed(on_emulator, project, supervisor, log_lines):
+    """Where a retry asks for another machine than its job has, the summary does not name one."""
+    submitted(on_emulator, make(program="import time; time.sleep(1)", retries=1))
+    other = make(
+        program="import time; time.sleep(1)", retries=1, machine_type="n1-standard-8", deferrable=False
+    )
+    supervisor.xcoms.clear()  # as Airflow does before each try
+    run_task(other, try_number=2)
+
+    (line,) = [line for line in log_lines if line.startswith("INFO Succeeded: ")]
+    assert "n1-standard" not in line
+
+
+def test_outlets_are_told_of_the_job(on_emulator, project, supervisor):
+    """The event of an asset that the task updates says which job made it, and where its output is."""
+    model = Asset("model")
+    operator = make(deferrable=False, outlets=[model], base_output_directory="gs://acme-models/digits")
+    ti = task_instance(operator)
+
+    run_task(operator, ti)
+
+    name = only_job(on_emulator, project)["name"]
+    assert ti.get_template_context()["outlet_events"][model].extra == {
+        "job": name,
+        "base_output_directory": "gs://acme-models/digits",
+        "console_url": job_url(name),
+    }
 
 
 def test_failure_has_the_jobs_own_words(on_emulator, project, supervisor):

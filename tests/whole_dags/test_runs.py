@@ -124,7 +124,13 @@ def test_success(runs: Runs, dag_id: str) -> None:
     assert returned["state"] == "JOB_STATE_SUCCEEDED"
     assert returned["create_time"] <= returned["start_time"] <= returned["end_time"]
     assert returned["console_url"] == url
-    assert url.endswith(f"/training/{job['name'].rsplit('/')[-1]}/cpu?project={PROJECT}")
+    if dag_id == "over_tls":
+        page = f"/training/{job['name'].rsplit('/')[-1]}/cpu?project={PROJECT}"
+        assert url.startswith("https://console.cloud.google.com/")
+    else:
+        page = f"/{job['name']}"
+        assert url.startswith("http://127.0.0.1:")
+    assert url.endswith(page)
 
 
 @pytest.mark.timeout(300)

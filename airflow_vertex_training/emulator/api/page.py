@@ -105,6 +105,7 @@ class Page:
 
     def _job(self, job: Job) -> str:
         message = job.message
+        output = message.job_spec.base_output_directory.output_uri_prefix
         states = [(_state(JobState(state).name), _time(since)) for state, since in job.history]
         entries = deque(self._log.of_job(job.location.project, job.job_id), maxlen=_MAX_LINES)
         parts = [
@@ -115,7 +116,8 @@ class Page:
             _table(("replicas", "machine", "image", "command", "environment"), _pools(message)),
             "<h2>Labels</h2>" if message.labels else "",
             _table(("label", "value"), [(escape(k), escape(v)) for k, v in sorted(message.labels.items())]),
-            f"<h2>Log (the last {_MAX_LINES} lines, UTC)</h2>",
+            f'<h2 id="output">Output</h2><p><code>{escape(output)}</code></p>' if output else "",
+            f'<h2 id="log">Log (the last {_MAX_LINES} lines, UTC)</h2>',
             f"<pre>{''.join(map(_line, entries))}</pre>",
         ]
         return _page(message.display_name, "".join(parts), refresh=not job.final)

@@ -42,6 +42,7 @@ SNAPSHOT_FIELDS = (
     "update_time",
     "error",
     "labels",
+    "web_access_uris",
     "job_spec.base_output_directory",
 )
 
@@ -167,6 +168,7 @@ def to_snapshot(custom_job: Any) -> JobSnapshot:
         error_message=job.error.message if has_error else "",
         base_output_directory=job.job_spec.base_output_directory.output_uri_prefix,
         labels=dict(job.labels),
+        web_access_uris=tuple(sorted(job.web_access_uris.items())),
     )
 
 

@@ -66,6 +66,12 @@ def status_code(error: BaseException) -> StatusCode | None:
     return None
 
 
+def code_name(error: BaseException) -> str:
+    """Return the name of an error's gRPC status, its class's where it has none."""
+    code = status_code(error)
+    return type(error).__name__ if code is None else str(code.name)
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may well succeed later. A token that can't be renewed now counts as such."""
     return isinstance(error, auth_exceptions.GoogleAuthError) or status_code(error) in _TRANSIENT

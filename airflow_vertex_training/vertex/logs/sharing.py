@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
 
+    from airflow_vertex_training.vertex.meter import Meter
+
 
 @dataclass(frozen=True)
 class _Shared:
@@ -36,6 +38,7 @@ def shared_tail(
     project: str,
     reads_per_minute: int,
     drain: float = DRAIN,
+    meter: Meter | None = None,
 ) -> LogTail:
     """Return the running event loop's tail for a connection and a project, made now if there is none.
 
@@ -45,11 +48,12 @@ def shared_tail(
         project: project id or number.
         reads_per_minute: the budget that all tails of ``project`` in this loop share.
         drain: seconds for which an ended job's log is read on at least, default 5.
+        meter: see ``LogTail``; that of the first call counts as long as its tail lives.
     """
     shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
     budget = shared.budgets.setdefault(project, ReadBudget(reads_per_minute))
     key = (connection, project)
     tail = shared.tails.get(key)
     if tail is None or tail.closed:
-        tail = shared.tails[key] = LogTail(connect, project, budget=budget, drain=drain)
+        tail = shared.tails[key] = LogTail(connect, project, budget=budget, drain=drain, meter=meter)
     return tail

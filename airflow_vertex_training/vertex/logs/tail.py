@@ -26,6 +26,7 @@ from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
 from airflow_vertex_training.vertex.logs.lines import LAST_LINES, readable
 from airflow_vertex_training.vertex.logs.looks import Look
 from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
+from airflow_vertex_training.vertex.meter import Meter
 from airflow_vertex_training.vertex.tracebacks import exception_in
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class LogTail:
         project: project id or number.
         budget: shared by all tails of the project.
         drain: seconds for which an ended job's log is read on at least, default 5.
+        meter: hears of requests, their errors and the lines that were found, default nobody does.
         clock: seconds that only grow, default ``time.monotonic``.
         sleep: how to wait, default ``asyncio.sleep``.
     """
@@ -76,12 +78,14 @@ class LogTail:
         *,
         budget: ReadBudget,
         drain: float = DRAIN,
+        meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.closed = False
         self.turn = asyncio.Lock()
         self._calls = AsyncLogs(connect, project)
+        self._meter = meter or Meter()
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
@@ -170,6 +174,7 @@ class LogTail:
             await self._sleep(wait)
         self._budget.take(self._clock())
         await self._open()
+        self._meter.read_logs()
         filter_ = jobs_filter([job_id], since, replica=replica)
         page = await self._calls.page(filter_, "timestamp desc", _LAST_ENTRIES)
         newest_first = [entry for entry in page.entries if entry.resource.labels["task_name"] != SERVICE]
@@ -200,6 +205,7 @@ class LogTail:
         try:
             await self._open(anew=self._open_anew)
             self._open_anew = False
+            self._meter.read_logs()
             page = await self._calls.page(ask.filter, ask.order_by, ask.page_size, ask.token)
         except Exception as error:  # noqa: BLE001 - opening asks Airflow for the connection: anything can fail
             self._cursor.failed(ask)
@@ -238,6 +244,8 @@ class LogTail:
 
     async def _deliver(self) -> None:
         lines, finished = self._cursor.collect()
+        if count := sum(len(texts) for _, texts in lines):
+            self._meter.got_lines(count)
         for number, (job, texts) in enumerate(lines):
             if number and not number % _SLICE:
                 await asyncio.sleep(0)
@@ -250,6 +258,7 @@ class LogTail:
     def _refused(self, error: Exception) -> None:
         now = self._clock()
         self._errors += 1
+        self._meter.reading_failed(status.code_name(error))
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._errors) * random.uniform(0.5, 1.0)
         is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
         if is_refusal:

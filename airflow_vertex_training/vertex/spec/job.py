@@ -292,10 +292,25 @@ class TrainingJob(Part):
 
     def in_words(self) -> str:
         """Say what is about to be paid for, such as ``1 x g2-standard-8 with 1 x NVIDIA_L4, IMAGE``."""
-        pools = [pool for pool in self.worker_pools if pool != WorkerPool()]
-        machines_ = " and ".join(_machine_in_words(pool) for pool in pools)
-        images = dict.fromkeys(str(pool.image) for pool in pools)
-        return f"{machines_}, {', '.join(images)}"
+        images = dict.fromkeys(str(pool.image) for pool in self._pools)
+        return f"{self.machines_in_words()}, {', '.join(images)}"
+
+    def machines_in_words(self) -> str:
+        """Say what it runs on, such as ``1 x g2-standard-8 with 1 x NVIDIA_L4``."""
+        return " and ".join(_machine_in_words(pool) for pool in self._pools)
+
+    def accelerators(self) -> int:
+        """Count the accelerators of all its machines."""
+        counts = [(pool.replica_count, pool.machine) for pool in self._pools]
+        return sum(
+            int(replicas or 0) * int(machine.accelerator_count or 0)
+            for replicas, machine in counts
+            if machine
+        )
+
+    @property
+    def _pools(self) -> list[WorkerPool]:
+        return [pool for pool in self.worker_pools if pool != WorkerPool()]
 
 
 def _machine_in_words(pool: WorkerPool) -> str:

@@ -69,6 +69,7 @@ class Submitter:
         reattach: whether an earlier try's job may be kept, default yes.
         own_deployment: whether ``deployment_id`` was configured, default no.
         timeout: seconds for which a request quota may refuse the job or answers stay unclear, default 1800.
+        on_cancel: called with the name of each job of which Vertex took the cancel, default: nobody is told.
         before_create: called before each create call, and raises where none may be made; default: never.
     """
 
@@ -76,6 +77,7 @@ class Submitter:
     reattach: bool = True
     own_deployment: bool = False
     timeout: float = 1800.0
+    on_cancel: Callable[[str], None] = lambda _: None
     before_create: Callable[[], None] = lambda: None
     # How many create calls got no answer that says whether a job was made.
     _unclear: int = field(default=0, init=False)
@@ -236,7 +238,8 @@ class Submitter:
         name = doomed.job.name
         logger.info("Cancelling: %s. %s (%s)", doomed.why, name, _seen(doomed.job))
         try:
-            self.places.cancel(name)
+            if self.places.cancel(name):
+                self.on_cancel(name)
         except VertexApiError as error:
             if must:
                 raise

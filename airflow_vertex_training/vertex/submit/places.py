@@ -96,14 +96,17 @@ class Places:
                 found.setdefault(job.name, job)
         return list(found.values())
 
-    def cancel(self, job_name: str) -> None:
+    def cancel(self, job_name: str) -> bool:
         """Cancel a job that ``find`` returned.
+
+        Returns:
+            Whether Vertex took the request; ``False`` where the job has ended already or is gone.
 
         Raises:
             VertexApiError: the API's error did not pass within two minutes, or never will.
         """
         with self._jobs_with(job_name) as jobs:
-            jobs.cancel(job_name)
+            return jobs.cancel(job_name)
 
     def differences(self, job_name: str, wanted: TrainingJob) -> list[str]:
         """Return which settings of a job that ``find`` returned are not as wanted: ``Jobs.differences``."""

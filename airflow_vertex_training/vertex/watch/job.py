@@ -96,7 +96,8 @@ class WatchedJob:
         self.created = job.create_time or self.created
         if self.end or (job.state in states.FINAL - states.SUCCEEDED and not _has_reason(job)):
             return self._saw_end(job, now)
-        if self.last is not None and self.last.state == job.state:
+        # Shells have their addresses some time after the job runs.
+        if self.last is not None and self.last.state == job.state and not _has_new_shells(job, self.last):
             return None
         self.last = job
         return job
@@ -148,6 +149,10 @@ class WatchedJob:
         if self.end is None:
             self.end, self.ended = job, now
         return job if job.state == self.end.state and _has_reason(job) else None
+
+
+def _has_new_shells(job: JobSnapshot, last: JobSnapshot) -> bool:
+    return len(job.web_access_uris) > len(last.web_access_uris)
 
 
 def _has_reason(job: JobSnapshot) -> bool:

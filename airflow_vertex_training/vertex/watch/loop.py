@@ -17,6 +17,7 @@ from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import advice, protos, retries, status
 from airflow_vertex_training.vertex.api.calls import AsyncJobs
+from airflow_vertex_training.vertex.meter import Meter
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch import rules
 from airflow_vertex_training.vertex.watch.messages import (
@@ -79,9 +80,10 @@ class JobWatcher:
         on_active_jobs: called about once a minute with all jobs of the deployment that have not ended, also
             those that nobody waits for. It runs beside the watching, never twice at once, and is not cut off
             when the watcher closes; what it raises is logged. Default: no such list is read.
+        meter: hears of requests, their errors and the number of watched jobs, default nobody does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that all watchers of a project share or a test replaces
         self,
         connect: Callable[[], Awaitable[JobServiceAsyncClient]],
         parent: str,
@@ -92,8 +94,10 @@ class JobWatcher:
         clock: Clock = REAL_CLOCK,
         call_timeout: float = retries.GET_TIMEOUT,
         on_active_jobs: OnActiveJobs | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.closed = False
+        self._meter = meter or Meter()
         self._calls = AsyncJobs(connect, parent, wait_for_turn=self._wait_for_turn, call_timeout=call_timeout)
         self._budget = budget
         self._clock = clock
@@ -128,6 +132,7 @@ class JobWatcher:
         # one after the other must not make it ask a thousand times.
         sooner = interval < self._subscriptions.shortest_interval(default=float("inf"))
         queue = self._subscriptions.add(job_name, interval, self._clock.now())
+        self._meter.watches(len(self._rules.jobs.ids))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"watch {self._calls.parent}")
         elif sooner and self._nap:
@@ -143,6 +148,7 @@ class JobWatcher:
         finally:
             # Nothing is awaited here: the subscriber may have been cancelled.
             self._subscriptions.remove(job_name, queue)
+            self._meter.watches(len(self._rules.jobs.ids))
             if not self._subscriptions.subscribers:
                 self.closed = True
                 self._task.cancel()
@@ -197,7 +203,7 @@ class JobWatcher:
         try:
             page = await self._calls.page(ask.filter, ask.page_token, ask.within)
         except (GoogleAPICallError, GoogleAuthError) as error:
-            return _failed(error)
+            return self._failed(error)
         # Only what is asked for is translated: a list is read every few seconds.
         wanted = (
             job
@@ -210,7 +216,7 @@ class JobWatcher:
         try:
             job: Any = await self._calls.get(job_name)
         except (GoogleAPICallError, GoogleAuthError) as error:
-            return self._decide(_failed(error, job_name))
+            return self._decide(self._failed(error, job_name))
         return self._decide(Got(protos.to_snapshot(job)))
 
     async def _rest(self, ask: Rest) -> None:
@@ -225,6 +231,11 @@ class JobWatcher:
         seconds = self._budget.take(self._clock.now())
         if seconds:
             await self._clock.sleep(seconds)
+        self._meter.polled()
+
+    def _failed(self, error: Exception, job_name: str = "") -> Failed:
+        self._meter.poll_failed(status.code_name(error))
+        return _failed(error, job_name)
 
 
 async def _call(on_active_jobs: OnActiveJobs, jobs: ActiveJobs) -> None:

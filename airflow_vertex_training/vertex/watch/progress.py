@@ -68,9 +68,9 @@ class _Way:
         "_log",
         "_now",
         "_running_since",
-        "_said_any",
         "_said_running",
         "_sees",
+        "_state",
         "_timer",
     )
 
@@ -83,7 +83,7 @@ class _Way:
         self._log = log
         self._now = now
         self._call_later = call_later
-        self._said_any = False
+        self._state = ""
         self._said_running = False
         self._running_since: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +101,7 @@ class _Way:
             self._log.info("Watching the job works again, after %s", in_words(update.seconds))
         else:
             self._say_missed(update)
-            if not update.is_final:
+            if not update.is_final and update.state != self._state:
                 since = update.start_time if update.state == states.RUNNING else update.update_time
                 self._say_state(update, update.state, since)
             self._watch_running(update)
@@ -113,13 +113,13 @@ class _Way:
 
     def _say_missed(self, job: JobSnapshot) -> None:
         """Say the states between two looks. A new job is queued first, and one that was started ran."""
-        if job.create_time and job.state != _QUEUED and not self._said_any:
+        if job.create_time and job.state != _QUEUED and not self._state:
             self._say_state(job, _QUEUED, job.create_time)
         if job.start_time and job.state != states.RUNNING and not self._said_running:
             self._say_state(job, states.RUNNING, job.start_time)
 
     def _say_state(self, job: JobSnapshot, state: str, since: datetime | None) -> None:
-        self._said_any = True
+        self._state = state
         self._said_running = self._said_running or state == states.RUNNING
         age = _seconds(job.create_time, since)
         words = states.state_in_words(state)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
 
+    from airflow_vertex_training.vertex.meter import Meter
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
 
 
@@ -38,6 +39,7 @@ def shared_watcher(
     deployment_id: str,
     requests_per_minute: int,
     on_active_jobs: OnActiveJobs | None = None,
+    meter: Meter | None = None,
 ) -> JobWatcher:
     """Return the running event loop's watcher for a connection and a parent, made now if there is none.
 
@@ -48,6 +50,7 @@ def shared_watcher(
         deployment_id: value of the label by which jobs are listed.
         requests_per_minute: the budget that all watchers of ``parent`` in this loop share.
         on_active_jobs: see ``JobWatcher``; that of the first call counts as long as its watcher lives.
+        meter: see ``JobWatcher``; that of the first call counts, too.
     """
     shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
     budget = shared.budgets.setdefault(parent, RequestBudget(requests_per_minute))
@@ -55,6 +58,11 @@ def shared_watcher(
     watcher = shared.watchers.get(key)
     if watcher is None or watcher.closed:
         watcher = shared.watchers[key] = JobWatcher(
-            connect, parent, deployment_id=deployment_id, budget=budget, on_active_jobs=on_active_jobs
+            connect,
+            parent,
+            deployment_id=deployment_id,
+            budget=budget,
+            on_active_jobs=on_active_jobs,
+            meter=meter,
         )
     return watcher

@@ -142,7 +142,7 @@ def test_the_server_gets_the_maximum_run_time(emulator: EmulatorProcess, project
 
 
 def test_a_snapshot_has_what_matters() -> None:
-    """Names, state, times, error, output and labels are read from an answer, whichever of its two forms."""
+    """All that a snapshot has is read from an answer, whichever of its two forms."""
     message = aiplatform_v1.CustomJob(
         name=NAME,
         display_name="digits",
@@ -153,6 +153,7 @@ def test_a_snapshot_has_what_matters() -> None:
         update_time=RUN_START + timedelta(seconds=3),
         error=status_pb2.Status(code=8, message="no machines"),
         labels={"team": "vision"},
+        web_access_uris={"workerpool1-0": "https://b", "workerpool0-0": "https://a"},
         job_spec={"base_output_directory": {"output_uri_prefix": "gs://acme/digits"}},
     )
     snapshot = protos.to_snapshot(message)
@@ -169,6 +170,7 @@ def test_a_snapshot_has_what_matters() -> None:
         "error_message": "no machines",
         "base_output_directory": "gs://acme/digits",
         "labels": {"team": "vision"},
+        "web_access_uris": (("workerpool0-0", "https://a"), ("workerpool1-0", "https://b")),
     }
 
 

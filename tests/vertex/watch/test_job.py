@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch.job import WatchedJob, longest_unseen, overdue
+
+
+def test_new_shells_of_a_running_job_are_news() -> None:
+    """They are told when they come, once, though the job's state stays the same."""
+    watched = WatchedJob("job", "job", seen=0.0)
+    running = JobSnapshot("job", state="JOB_STATE_RUNNING")
+    shells = replace(running, web_access_uris=(("workerpool0-0", "https://a"),))
+    assert [watched.saw(job, 1.0) for job in (running, running, shells, shells)] == [
+        running,
+        None,
+        shells,
+        None,
+    ]
+
 
 times = st.floats(0.0, 1e6)
 sightings = st.lists(st.tuples(times, times), max_size=60).map(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,15 @@ async def test_a_job_that_never_started_is_not_said_to_have_run(caplog: pytest.L
     with caplog.at_level(logging.INFO):
         await progress.follow(told(after(9.0, "FAILED", started=False)), logging.getLogger("task"))
     assert [record.message for record in caplog.records] == ["Queued"]
+
+
+async def test_an_update_of_the_same_state_says_no_state(caplog: pytest.LogCaptureFixture) -> None:
+    """What is new of a job that still runs, such as its shells, is no new state."""
+    shells = replace(after(2.0, "RUNNING"), web_access_uris=(("workerpool0-0", "https://a"),))
+    updates = told(after(2.0, "RUNNING"), shells, after(9.0, "SUCCEEDED"))
+    with caplog.at_level(logging.INFO):
+        await progress.follow(updates, logging.getLogger("task"))
+    assert [record.message.split(" (")[0] for record in caplog.records] == ["Queued", "Running"]
 
 
 class Timers:

@@ -1,0 +1,122 @@
+"""What a task tells of its job: in its log, its XComs and links, to Airflow's metrics, and to its outlets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+
+from airflow_vertex_training import links, metrics
+from airflow_vertex_training.vertex import wire
+from airflow_vertex_training.vertex.naming import identity
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_vertex_training.operators.execution import VertexJobOperator
+    from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
+    from airflow_vertex_training.vertex.submit.create import Submission
+
+XCOM_MACHINES = "job_machines"
+"""XCom that says what the job runs on: the process that tells of its end did not submit it."""
+
+_RETURNED = ("name", "state", "create_time", "start_time", "end_time", "base_output_directory")
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """Tells of the job of one task.
+
+    Args:
+        operator: the task.
+        context: of its running process.
+    """
+
+    operator: VertexJobOperator
+    context: Context
+
+    def announce(self, submitted: Submission, wanted: TrainingJob) -> None:
+        """Tell that the job is there.
+
+        Args:
+            submitted: the job.
+            wanted: what the task asked for.
+        """
+        job, ti = submitted.job, self.context["ti"]
+        ti.xcom_push(key=links.XCOM_JOB_NAME, value=job.name)
+        tracking = wanted.tracking
+        found = links.addresses(
+            job,
+            tensorboard=tracking.tensorboard if tracking else None,
+            experiment=tracking.experiment if tracking else None,
+        )
+        for key, address in found.items():
+            ti.xcom_push(key=key, value=address)
+        if _is_as_wanted(submitted, wanted):
+            machines = {"machines": wanted.machines_in_words(), "accelerators": wanted.accelerators()}
+            ti.xcom_push(key=XCOM_MACHINES, value=machines)
+        url = links.job_url(job.name)
+        self.operator.log.info(
+            "%s %s (%s).%s",
+            submitted.outcome.value.capitalize(),
+            job.name,
+            job.display_name,
+            f" Console: {url}" if url else "",
+        )
+        self._count(submitted)
+
+    def cancelled(self, job_name: str) -> None:
+        """Count a job that the task has cancelled while it submitted its own."""
+        metrics.CANCELLED.tell(1, metrics.job_tags(job_name, self.context["ti"]))
+
+    def ended(self, job: JobSnapshot) -> None:
+        """Tell how long a job was queued and ran; its link to the log ends where the job did."""
+        metrics.measure_end(job, self.context["ti"])
+        logs = links.VertexLogsLink().xcom_key
+        if address := links.addresses(job).get(logs):
+            self.context["ti"].xcom_push(key=logs, value=address)
+
+    def result(self, job: JobSnapshot) -> dict[str, Any]:
+        """Say how a job that succeeded spent its time, tell the outlets, and return the task's result."""
+        from airflow_vertex_training.vertex.watch import progress
+
+        ti = self.context["ti"]
+        machines = ti.xcom_pull(key=XCOM_MACHINES, task_ids=ti.task_id, map_indexes=ti.map_index) or {}
+        said = progress.summary(job, str(machines.get("machines", "")), int(machines.get("accelerators", 0)))
+        self.operator.log.info("%s", said)
+        data = wire.snapshot(job)
+        result = {**{key: data[key] for key in _RETURNED}, "console_url": links.job_url(job.name)}
+        self._tell_outlets(result)
+        return result
+
+    def _tell_outlets(self, result: dict[str, Any]) -> None:
+        """Say in the events of the task's assets which job made them, and where its output is."""
+        for outlet in self.operator.outlets:
+            if isinstance(outlet, Asset):
+                extra = self.context["outlet_events"][outlet].extra
+                extra["job"] = result["name"]
+                extra["base_output_directory"] = result["base_output_directory"]
+                extra["console_url"] = result["console_url"]
+
+    def _count(self, submitted: Submission) -> None:
+        from airflow_vertex_training.vertex.submit.create import Outcome
+
+        metric = {
+            Outcome.CREATED: metrics.SUBMITTED,
+            Outcome.ADOPTED: metrics.ADOPTED,
+            Outcome.RESULT_TAKEN: metrics.RESULT_TAKEN,
+        }[submitted.outcome]
+        metric.tell(1, metrics.job_tags(submitted.job.name, self.context["ti"]))
+
+
+def _is_as_wanted(submitted: Submission, wanted: TrainingJob) -> bool:
+    """Whether a job runs on what this try asked for: an adopted one may have been asked for otherwise."""
+    from airflow_vertex_training.vertex.api import protos
+    from airflow_vertex_training.vertex.submit.create import Outcome
+
+    if submitted.outcome is Outcome.CREATED:
+        return True
+    asked = protos.fingerprint(protos.to_custom_job(wanted))
+    return submitted.job.labels.get(identity.SPEC) == asked
