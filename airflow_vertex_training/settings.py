@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def _text(option: str) -> str:
     return str(conf.get(SECTION, option, fallback=_default(option))).strip()
 
 
+@cache
 def _default(option: str) -> str:
     info: Any = get_provider_info()
     return str(info["config"][SECTION]["options"][option]["default"])

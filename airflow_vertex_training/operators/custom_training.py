@@ -175,19 +175,17 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     ) -> None:
         reader = Reader()
         with refused(self, kwargs):
-            super().__init__(
-                region=region,
-                project_id=project_id,
-                gcp_conn_id=gcp_conn_id,
-                impersonation_chain=impersonation_chain,
-                poll_interval=_seconds("poll_interval", poll_interval, reader),
-                deferrable=_switch("deferrable", deferrable, reader),
-                cancel_on_kill=_switch("cancel_on_kill", cancel_on_kill, reader),
-                reattach=_switch("reattach", reattach, reader),
-                submit_timeout=_seconds("submit_timeout", submit_timeout, reader),
-                stream_logs=_switch("stream_logs", stream_logs, reader),
-                **kwargs,
-            )
+            super().__init__(**kwargs)
+        waiting_for_it = {
+            "gcp_conn_id": gcp_conn_id,
+            "impersonation_chain": impersonation_chain,
+            "poll_interval": _seconds("poll_interval", poll_interval, reader),
+            "deferrable": _switch("deferrable", deferrable, reader),
+            "cancel_on_kill": _switch("cancel_on_kill", cancel_on_kill, reader),
+            "reattach": _switch("reattach", reattach, reader),
+            "submit_timeout": _seconds("submit_timeout", submit_timeout, reader),
+            "stream_logs": _switch("stream_logs", stream_logs, reader),
+        }
         said = {
             "region": region,
             "project_id": project_id,
@@ -221,7 +219,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             "job_spec": job_spec,
         }
         # Not one by one: Airflow looks into each assignment, which would take longer than all else here.
-        vars(self).update(said)
+        vars(self).update(said, **waiting_for_it)
         reader.is_open = self._is_open
         with refused(self, kwargs):
             self._check_what_is_known(said, reader)

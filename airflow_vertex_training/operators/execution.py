@@ -21,12 +21,7 @@ from airflow_vertex_training.ownership import Asker
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
-from airflow_vertex_training.vertex.exceptions import (
-    InvalidJobError,
-    Retry,
-    UnclearSubmitError,
-    VertexTrainingError,
-)
+from airflow_vertex_training.vertex.exceptions import Retry, UnclearSubmitError, VertexTrainingError
 from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.states import ended_badly
 
@@ -46,64 +41,28 @@ if TYPE_CHECKING:
 class VertexJobOperator(BaseOperator):
     """Run one CustomJob to its end. What the job is, a subclass says: see ``training_job``.
 
-    The task submits the job exactly once, also through lost answers and retries, and gives its worker slot
-    back while the job runs. Whatever ends the task (kill, mark, clear, timeout) cancels the job.
-
-    Args:
-        region: such as ``us-central1``; default the connection's.
-        project_id: default the connection's, else that of its credentials.
-        gcp_conn_id: Airflow connection, default ``vertex_training_default``.
-        impersonation_chain: service account to act as, or a chain of them, default none.
-        poll_interval: seconds within which the job's end should be seen, default 5.0.
-        deferrable: whether to wait on the triggerer (default) or in the worker.
-        cancel_on_kill: whether the job is cancelled when the task is ended before it, default yes.
-        reattach: whether a retry adopts the job that an earlier try of its series left, default yes.
-        submit_timeout: seconds for which a request quota may refuse the job, or answers may leave open
-            whether it was created; default 1800.
-        stream_logs: whether the job's log is shown in the task's while the job runs, default yes. The last
-            lines of a replica that fails are shown in any case.
-        **kwargs: of ``BaseOperator``.
-
-    Raises:
-        InvalidJobError: an interval is not more than nothing, when the DAG is parsed.
+    The subclass also takes the arguments that are named here, and documents them. This class has no
+    constructor of its own: each costs every DAG file that makes operators some time.
     """
 
     operator_extra_links = ALL_LINKS
     ui_color = "#e8f0fe"
-    _killed: threading.Event
 
-    def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
-        self,
-        *,
-        region: str | None = None,
-        project_id: str | None = None,
-        gcp_conn_id: str = settings.DEFAULT_CONNECTION_ID,
-        impersonation_chain: str | Sequence[str] | None = None,
-        poll_interval: float = settings.DEFAULT_POLL_INTERVAL,
-        deferrable: bool = True,
-        cancel_on_kill: bool = True,
-        reattach: bool = True,
-        submit_timeout: float = settings.DEFAULT_SUBMIT_TIMEOUT,
-        stream_logs: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.region = region
-        self.project_id = project_id
-        self.gcp_conn_id = gcp_conn_id
-        self.impersonation_chain = impersonation_chain
-        self.poll_interval = poll_interval
-        self.deferrable = deferrable
-        self.cancel_on_kill = cancel_on_kill
-        self.reattach = reattach
-        self.submit_timeout = submit_timeout
-        self.stream_logs = stream_logs
-        self._context: Context | None = None
-        self._ending_thread: threading.Thread | None = None
-        self._job_name: str | None = None
-        for name in ("poll_interval", "submit_timeout"):
-            if getattr(self, name) <= 0:
-                raise InvalidJobError(name, f"must be more than 0 seconds, got {getattr(self, name)!r}")
+    region: str | None
+    project_id: str | None
+    gcp_conn_id: str
+    impersonation_chain: str | Sequence[str] | None
+    poll_interval: float
+    deferrable: bool
+    cancel_on_kill: bool
+    reattach: bool
+    submit_timeout: float
+    stream_logs: bool
+
+    _killed: threading.Event
+    _context: Context | None = None
+    _ending_thread: threading.Thread | None = None
+    _job_name: str | None = None
 
     @abstractmethod
     def training_job(self, context: Context, this: TaskTry) -> TrainingJob:
