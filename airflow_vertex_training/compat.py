@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,16 @@ __all__ = [
     "cancel_may_be_a_kill",
     "connection_form_widgets",
     "current_dag",
+    "find_dag",
     "is_dag_test",
+    "is_mapped",
     "is_of_a_mapped_task",
     "is_triggerer",
+    "mapped_arguments",
     "masked",
     "not_retried",
     "policy_retries",
+    "read_connections_of_the_server",
     "retry_policies",
     "task_state_store",
 ]
@@ -204,3 +209,41 @@ def masked(value: str, name: str) -> str:
 
     # Not in the module's __all__, but where Airflow itself takes it from.
     return str(log.redact(value, name))  # type: ignore[attr-defined]
+
+
+def find_dag(dag_id: str) -> tuple[Any, dict[str, str]]:
+    """Return a DAG of the configured bundles, ``None`` where there is none, and files that can't be read."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
+
+    errors: dict[str, str] = {}
+    manager: Any = DagBundlesManager
+    for bundle in manager().get_all_dag_bundles():
+        bundle.initialize()
+        # As the DAG processor does, so that a DAG file can import its neighbours.
+        if str(bundle.path) not in sys.path:
+            sys.path.append(str(bundle.path))
+        bag: Any = DagBag(dag_folder=str(bundle.path))
+        if dag_id in bag.dags:
+            return bag.dags[dag_id], {}
+        errors.update(bag.import_errors)
+    return None, errors
+
+
+def read_connections_of_the_server() -> None:
+    """Let this process find connections where the scheduler does, Airflow's database included."""
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+def is_mapped(task: Any) -> bool:
+    """Whether a task of a DAG is a mapped one."""
+    return bool(task.is_mapped)
+
+
+def mapped_arguments(task: Any) -> Any:
+    """Return what a mapped task is expanded over: a dict from ``expand``, else what ``expand_kwargs`` got."""
+    return task._get_specified_expand_input().value  # noqa: SLF001 - there is no other way to it

@@ -235,6 +235,8 @@ def get_provider_info() -> dict[str, object]:
                 },
             },
         ],
+        # Airflow 3.1 does not read it.
+        "cli": ["airflow_vertex_training.cli.get_cli_commands"],
         "config": {
             "vertex_training": {
                 "description": "Training jobs on Vertex AI.",
