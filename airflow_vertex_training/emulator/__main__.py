@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--examples",
         type=Path,
         metavar="FOLDER",
-        help="copy the example DAGs and their training code to this dags folder, and run their image",
+        help="copy the example DAGs and their training code to this dags folder, and run their images",
     )
     add(
         "--any-image",
@@ -174,7 +174,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     )
     images = {uri: Path(folder).absolute() for uri, folder in arguments.image}
     if arguments.examples is not None:
-        images[examples.IMAGE] = examples.lay_out(arguments.examples.absolute())
+        images |= examples.lay_out(arguments.examples.absolute())
     return EmulatorConfig(
         host=arguments.host,
         port=arguments.port,

@@ -5,25 +5,28 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-__all__ = ["IMAGE", "lay_out"]
+__all__ = ["lay_out"]
 
-IMAGE = "us-docker.pkg.dev/acme/trainers/digits"
+_IMAGES = {
+    "us-docker.pkg.dev/acme/trainers/digits": "digits_image",
+    "us-docker.pkg.dev/acme/trainers/digits-distributed": "digits_distributed_image",
+}
 
 _SOURCE = Path(__file__).parents[1] / "example_dags"
 
 
-def lay_out(folder: Path) -> Path:
+def lay_out(folder: Path) -> dict[str, Path]:
     """Copy the example DAGs into a folder, which is made if needed. A file that is there stays as it is.
 
     Args:
         folder: The dags folder of an Airflow.
 
     Returns:
-        The folder in it that stands for the examples' image.
+        The folders in it that stand for the examples' images, by the images' names.
     """
     for source in _SOURCE.rglob("*"):
         target = folder / source.relative_to(_SOURCE)
         if source.is_file() and source.suffix != ".pyc" and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    return folder / "digits_image"
+    return {image: folder / name for image, name in _IMAGES.items()}
