@@ -43,7 +43,8 @@ def _dotted_paths() -> list[str]:
     classes: list[str] = [entry["hook-class-name"] for entry in INFO["connection-types"]] + INFO[
         "extra-links"
     ]
-    return modules + classes + INFO["cli"]
+    commands: list[str] = INFO["cli"]
+    return modules + classes + commands
 
 
 def test_it_satisfies_airflows_schema() -> None:
