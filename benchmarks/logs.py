@@ -208,6 +208,7 @@ class RecordingBudget:
         self.reads: list[float] = []
         self.reads_per_minute = budget.reads_per_minute
         self.wait = budget.wait
+        self.left = budget.left
         self._take = budget.take
 
     def take(self, now: float) -> None:

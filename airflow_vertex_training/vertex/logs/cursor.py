@@ -107,12 +107,17 @@ class Cursor:
         self._lines, self._finished = {}, []
         return lines, finished
 
-    def next(self, now: float) -> Look | float:
-        """Return what to ask now, or for how many seconds there is nothing to ask."""
+    def next(self, now: float, left: int) -> Look | float:
+        """Return what to ask now, or for how many seconds there is nothing to ask.
+
+        Args:
+            now: seconds of the reader's clock.
+            left: how many reads may be made now.
+        """
         best, best_due = None, math.inf
         for group in self._groups:
             self._wake(group, now)
-            for due, kind in self._dues(group, now):
+            for due, kind in self._dues(group, now, left):
                 if due < best_due:
                     best, best_due = (group, kind), due
         if best is None or best_due > now:
@@ -163,16 +168,12 @@ class Cursor:
         """Take in that a question was not answered, or is not worth going on with: it is asked anew."""
         look.group.looks.pop(look.kind, None)
 
-    def _dues(self, group: Group, now: float) -> Iterator[tuple[float, Kind]]:
+    def _dues(self, group: Group, now: float, left: int) -> Iterator[tuple[float, Kind]]:
         """Return what there is to ask about a group, and since when or from when on."""
         if group.readable():
-            new, late = group.looks.get(Kind.NEW), group.looks.get(Kind.LATE)
+            new = group.looks.get(Kind.NEW)
             yield (new.started if new else group.due), Kind.NEW
-            if late or (
-                group.calm() and group.lower() > group.checked and group.settled(now) > group.checked
-            ):
-                # Late as they are, they come after the new ones.
-                yield (late.started if late else group.late_due) + TICK, Kind.LATE
+            yield self._late_due(group, now, left), Kind.LATE
         ended = [job for job in group.jobs.values() if job.has_ended]
         loud = [job.end_due for job in ended if group.leaves_out(job)]
         if loud:
@@ -180,6 +181,17 @@ class Cursor:
         rest = [job.end_due for job in ended if not group.leaves_out(job)]
         if rest and group.lower() > group.checked:
             yield min(rest), Kind.END
+
+    def _late_due(self, group: Group, now: float, left: int) -> float:
+        """Return when to look for late entries, infinity where there is no use in it."""
+        until = group.late_until(now)
+        if not group.calm() or group.lower() <= group.checked or until <= group.checked:
+            return math.inf
+        # Late as they are, they come after the new ones.
+        if left <= self._pace.reserve and now < group.late_due + LATEST:
+            return math.inf
+        is_full = Kind.LATE in group.looks or until < group.settled(now)
+        return min(now, group.late_due) if is_full else group.late_due
 
     def _wake(self, group: Group, now: float) -> None:
         """Go on with jobs whose pause is over, and let jobs go that ended too long ago."""
@@ -266,7 +278,7 @@ def _look(group: Group, kind: Kind, now: float) -> Look:
     if kind is Kind.NEW:
         return Look(kind, group, group.readable(), now, group.lower())
     if kind is Kind.LATE:
-        return Look(kind, group, group.calm(), now, group.checked, group.settled(now))
+        return Look(kind, group, group.calm(), now, group.checked, group.late_until(now))
     if kind is Kind.END:
         return Look(kind, group, [job for job in ended if not group.leaves_out(job)], now, group.checked)
     loud = next(job for job in ended if group.leaves_out(job))

@@ -23,6 +23,8 @@ FARTHEST = 120 * SECOND
 OVERLAP = 2 * SECOND
 # Which part of a page may be entries that are known: a look is to fit in a page.
 KNOWN_PART = 0.3
+# So full is a page that is worth a look for late entries before it is time.
+FULL_PART = 0.9
 
 
 class Kind(Enum):
@@ -170,6 +172,17 @@ class Group:
             job.seen.forget(self.start)
         for second in [second for second in self._seconds if (second + 1) * SECOND <= self.start]:
             del self._seconds[second]
+
+    def late_until(self, now: float) -> int:
+        """Return how far the next look for late entries goes: not farther than a page holds."""
+        settled = self.settled(now)
+        second, known = self.checked // SECOND, 0
+        while (second + 1) * SECOND <= settled:
+            known += self._seconds.get(second, 0)
+            if known > FULL_PART * self.page_size:
+                return max(second, self.checked // SECOND + 1) * SECOND
+            second += 1
+        return settled
 
     def settled(self, now: float) -> int:
         """Return the time before which no entry is expected any more."""

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.logs.entries import SECOND
-from airflow_vertex_training.vertex.logs.looks import KNOWN_PART, LATEST
+from airflow_vertex_training.vertex.logs.looks import FULL_PART, KNOWN_PART, LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ TICK = 5.0
 _LONG_TICK = 8.0
 # Between two looks of jobs that are only catching up with others.
 _CATCHING_UP_TICK = 12.0
-_LATE_TICK = 20.0
+_LATE_TICK = 45.0
 # Which part of the budget looks for new entries may use: beside looks for late ones, without them.
 _NEW_SHARE, _ONLY_NEW_SHARE = 0.55, 0.8
 _LATE_SHARE = 0.25
 # Which part of the budget all jobs that print too much may use together.
-_LOUD_SHARE = 0.15
+_LOUD_SHARE = 0.1
 # An ended job's log is read on for so much longer than entries have lately taken, in seconds.
 _MARGIN = 5.0
 # Entries that take no longer than this are not late.
@@ -44,6 +44,10 @@ class ReadBudget:
     def __init__(self, reads_per_minute: int) -> None:
         self.reads_per_minute = reads_per_minute
         self._reads: deque[float] = deque(maxlen=reads_per_minute)
+
+    def left(self, now: float) -> int:
+        """Return how many reads may be made now."""
+        return self.reads_per_minute - sum(read > now - 60.0 for read in self._reads)
 
     def wait(self, now: float) -> float:
         """Return for how many seconds no read may be made."""
@@ -73,6 +77,11 @@ class Pace:
         self._delays_since = 0.0
 
     @property
+    def reserve(self) -> int:
+        """How many reads are left to looks for new entries: late ones can wait."""
+        return self._reads_per_minute // 5
+
+    @property
     def late_interval(self) -> float:
         """Seconds between two looks for late entries."""
         return max(_LATE_TICK, 60.0 / (_LATE_SHARE * self._reads_per_minute))
@@ -93,7 +102,7 @@ class Pace:
         if is_quiet or not look.entries:
             return max(TICK, least)
         per_second = look.entries / max(seconds, 1.0)
-        fits = (0.9 - KNOWN_PART) * self._page_size / per_second
+        fits = (FULL_PART - KNOWN_PART) * self._page_size / per_second
         return max(least, min(fits, _LONG_TICK))
 
     def grants(self, entries: Sequence[Entry], jobs: Mapping[str, FollowedJob]) -> dict[str, int]:

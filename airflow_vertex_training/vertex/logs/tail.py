@@ -195,7 +195,7 @@ class LogTail:
     async def _step(self) -> float:
         """Ask what is to be asked now, and return for how many seconds there is nothing more to do."""
         now = self._clock()
-        ask = self._cursor.next(now)
+        ask = self._cursor.next(now, self._budget.left(now))
         await self._deliver()
         if not isinstance(ask, Look):
             return ask

@@ -73,7 +73,7 @@ class Cloud:
     def run(self, until: float) -> None:
         """Let the reader read until a second of the test's clock."""
         while self.now < until:
-            ask = self.cursor.next(self.now)
+            ask = self.cursor.next(self.now, self.budget.left(self.now))
             if isinstance(ask, Look):
                 wait = self.budget.wait(self.now)
                 if not wait:
