@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,13 @@ def log_lines_in_all() -> int:
 
 def job_templates() -> Path | None:
     """Return the folder of job templates, ``None`` where there is none."""
-    value = _text("job_templates")
+    return _folder("job_templates", os.environ.get(f"AIRFLOW__{SECTION}__JOB_TEMPLATES".upper()))
+
+
+# Airflow takes longer to look an option up than a task takes to be checked, and each task of a DAG asks.
+@cache
+def _folder(option: str, _in_environment: str | None) -> Path | None:
+    value = _text(option)
     return Path(value).expanduser() if value else None
 
 
