@@ -2,7 +2,7 @@
 # pins into .venv, later runs start at once. It was made with Python 3.11; `make test PYTHON=python3.12` tries
 # another one, in an environment of its own.
 .DEFAULT_GOAL := test
-.PHONY: demo test test-quick check bench docs test-lowest test-airflow-3.1 test-airflow-3.2 clean
+.PHONY: demo test test-quick check bench docs screenshots test-lowest test-airflow-3.1 test-airflow-3.2 clean
 
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -53,6 +53,10 @@ bench: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 	@echo "docs/_build/index.html"
+
+# README's pictures, from the real UI; needs chromium.
+screenshots: $(VENV)/ready
+	$(BIN)/python -m tests.browser.screenshots
 
 # The Airflow versions whose triggerer calls no on_kill, each in an environment of its own.
 test-airflow-3.1 test-airflow-3.2: test-airflow-%: .venv-airflow-%/ready
