@@ -30,7 +30,7 @@ _CURRENT = 30.0
 # An entry can be found so many seconds after Cloud Logging got it.
 _INDEXING = 5.0
 # After so many seconds more an ended job is let go, read to its end or not.
-_PATIENCE = 60.0
+_PATIENCE = 90.0
 
 
 class Cursor:
@@ -170,17 +170,20 @@ class Cursor:
 
     def _dues(self, group: Group, now: float, left: int) -> Iterator[tuple[float, Kind]]:
         """Return what there is to ask about a group, and since when or from when on."""
-        if group.readable():
+        readable = group.readable()
+        # Where all jobs have ended long enough ago, looks for the rest of their logs find what is new, too.
+        if any(job.end_due > now for job in readable) or (readable and group.lower() <= group.checked):
             new = group.looks.get(Kind.NEW)
             yield (new.started if new else group.due), Kind.NEW
             yield self._late_due(group, now, left), Kind.LATE
         ended = [job for job in group.jobs.values() if job.has_ended]
-        loud = [job.end_due for job in ended if group.leaves_out(job)]
-        if loud:
-            yield min(loud), Kind.LAST
         rest = [job.end_due for job in ended if not group.leaves_out(job)]
         if rest and group.lower() > group.checked:
             yield min(rest), Kind.END
+        loud = [job.end_due for job in ended if group.leaves_out(job)]
+        if loud:
+            # The last lines of a job that printed too much come after all lines of others.
+            yield min(loud) + TICK, Kind.LAST
 
     def _late_due(self, group: Group, now: float, left: int) -> float:
         """Return when to look for late entries, infinity where there is no use in it."""

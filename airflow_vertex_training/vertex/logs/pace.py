@@ -79,7 +79,7 @@ class Pace:
     @property
     def reserve(self) -> int:
         """How many reads are left to looks for new entries: late ones can wait."""
-        return self._reads_per_minute // 5
+        return self._reads_per_minute // 10
 
     @property
     def late_interval(self) -> float:
