@@ -59,7 +59,7 @@ def test_a_frozen_worker_that_wakes_up_cancels_nothing(
     with airflow.task_frozen(task):
         log = training.wait_until_watched_again(task, "running", timeout=120)
         assert f"Adopting the job that try 1 created: {training.jobs(task)[0]['name']}" in log
-    airflow.wait_for_log(task, "Airflow goes on with another try (the task is running now)")
+    airflow.wait_for_log(task, "The job is kept: the task was killed, and its next try finds the job")
     airflow.wait_for_log(task, "Task killed!")
     assert training.states(task) == ["RUNNING"]
     airflow.api.mark_task(task, "failed")

@@ -124,11 +124,9 @@ def test_a_wrong_connection_is_named(on_emulator, monkeypatch, supervisor):
         "AIRFLOW_CONN_MINE", '{"conn_type": "vertex_training", "extra": {"network": "default"}}'
     )
     outcome = run_task(make(gcp_conn_id="mine", image="{{ 'python' }}"))
-    assert (
-        str(outcome.error)
-        .splitlines()[1]
-        .startswith("connection 'mine': network: 'default' is not of the right")
-    )
+    told = [line for line in str(outcome.error).splitlines() if line.startswith("connection 'mine': network")]
+    assert "'default' is not of the right form" in told[0]
+    assert "image: 'python' does not name its registry" in str(outcome.error)
 
 
 def test_a_wrong_mapped_instance_fails_at_once(on_emulator, project, supervisor):

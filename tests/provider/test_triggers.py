@@ -160,12 +160,18 @@ async def test_deleted_job_is_an_error(on_emulator, project, run_job):
 
 async def test_triggers_share_one_connection(on_emulator, project, run_job):
     """Triggers of one loop, connection, project and region use one channel."""
-    names = [run_job(run_seconds=0.5) for _ in range(3)]
+    control = on_emulator.control
+    # A delay of nothing tells that all have been asked for, some twice: no job ends before all are watched.
+    asked = control.add_fault(project, "delay", method="GetCustomJob", seconds=0.0, times=None)
+    names = [run_job() for _ in range(3)]
+    waiting = [asyncio.create_task(first_event(trigger_for(name))) for name in names]
+    await asyncio.to_thread(control.wait_fault, asked, 2 * len(names))
+    await asyncio.to_thread(control.cancel_jobs, project)
 
-    events = await asyncio.gather(*(first_event(trigger_for(name)) for name in names))
+    events = await asyncio.gather(*waiting)
 
-    assert [event["status"] for event in events] == ["success"] * 3
-    assert on_emulator.control.connections(project) == 1
+    assert [event["kind"] for event in events] == ["JobCancelledError"] * 3
+    assert control.connections(project) == 1
 
 
 # Ending

@@ -72,7 +72,8 @@ def test_life_of_a_process(connect, make_job, tmp_path):
     image.mkdir()
     (image / "trainer.py").write_text("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     uri = "us-docker.pkg.dev/acme/trainers/digits:1.4"
-    options = ("--queue-seconds", "0", "--image", f"{uri}={image}", "--projects", "p,q")
+    images = ("--image", f"{uri}={image}")
+    options = ("--queue-seconds", "0", *images, "--projects", "p,q")
 
     with launch(*state, *options) as first:
         client = connect(first.address)
@@ -100,7 +101,7 @@ def test_life_of_a_process(connect, make_job, tmp_path):
     second.kill()
     assert wait_gone(pid), "a job's processes don't outlive an emulator that was killed"
 
-    with launch(*state, "--queue-seconds", "600") as third:
+    with launch(*state, *images, "--queue-seconds", "600") as third:
         client = connect(third.address)
         client.cancel_custom_job(name=running)
         assert third.control.wait_job(running)["state"] == "JOB_STATE_CANCELLED"
