@@ -141,7 +141,7 @@ def test_log_is_complete_and_quiet(runs: Runs) -> None:
     for line in (
         f"Submitting to us-central1 (project {PROJECT}): 1 x n1-standard-4, us-docker.pkg.dev/acme/trainers",
         f"Created {name}",
-        "Console: https://console.cloud.google.com/vertex-ai/locations/us-central1/training/",
+        f"Console: http://127.0.0.1:{int(runs.emulator.address.rsplit(':')[-1]) + 1}/{name}",
         "Succeeded: queued",
     ):
         assert log.count(line) == 1, line
