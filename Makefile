@@ -15,11 +15,12 @@ UV_FLAGS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 # A file's tests stay together: what they share, such as a whole Airflow, is started once in each process.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 # What needs no Airflow process, no build and no hundreds of jobs.
-QUICK := tests/test_ownership.py tests/vertex/api tests/vertex/catalogue tests/vertex/naming tests/vertex/spec \
-	tests/vertex/test_states.py tests/vertex/test_wire.py tests/vertex/submit/test_decide.py \
-	tests/vertex/watch/test_rules.py tests/vertex/watch/test_job.py tests/vertex/watch/test_lists.py \
-	tests/vertex/logs/test_cursor.py tests/vertex/logs/test_lines.py tests/packaging/test_documents.py \
-	tests/packaging/test_constraints.py tests/packaging/test_provider_info.py tests/provider/test_arguments.py
+QUICK := tests/test_ownership.py tests/vertex/naming tests/vertex/spec tests/vertex/test_states.py \
+	tests/vertex/submit/test_decide.py tests/vertex/watch/test_rules.py tests/vertex/watch/test_job.py \
+	tests/vertex/watch/test_lists.py tests/vertex/logs/test_cursor.py tests/vertex/logs/test_lines.py \
+	tests/packaging/test_documents.py tests/packaging/test_constraints.py tests/packaging/test_provider_info.py
+# Draws thousands of jobs.
+SLOW := tests/vertex/spec/test_properties.py
 # The oldest versions that pyproject.toml permits, tried where no Airflow process is needed. Airflow 3.1.0 does not
 # say which of these are too new for it.
 LOWEST := tests/test_ownership.py tests/vertex tests/provider
@@ -37,7 +38,7 @@ test: $(VENV)/ready
 
 # What to run after each change.
 test-quick: $(VENV)/ready
-	$(BIN)/pytest --quiet $(SIDE_BY_SIDE) $(QUICK)
+	$(BIN)/pytest --quiet $(SIDE_BY_SIDE) --ignore $(SLOW) $(QUICK)
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check
