@@ -313,7 +313,7 @@ def get_provider_info() -> dict[str, object]:
                     "log_lines_per_minute": {
                         "description": (
                             "How many lines of one job's log are shown in a minute. A job that prints more "
-                            "is left out until the next minute; the task's log says so."
+                            "is left out for a while; the task's log says so."
                         ),
                         "version_added": "0.1.0",
                         "type": "integer",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # A job that prints too much is left out for so many seconds at least.
 _SHORTEST_PAUSE = 5.0
+_MOST_MINUTES = 3
 # Who prints no more than is shown for so many seconds is granted as much as others again.
 _CALM = 120.0
 # A job that goes on printing too much is still granted so many lines each time.
@@ -114,7 +115,7 @@ class FollowedJob:
         return not self.is_paused and (self._left_out > 0 or self._minute[1] >= granted or in_all)
 
     def pause(self, now: float, time: int, per_second: float) -> Line | None:
-        """Leave the job out for the rest of the minute.
+        """Leave the job out for the rest of the minute, and for a minute more each time that it goes on so.
 
         Args:
             now: seconds of the reader's clock.
@@ -134,12 +135,13 @@ class FollowedJob:
                 f"The job has printed {self.told} lines: no more of one job are shown, but its last ones "
                 f"(option log_lines_in_all). All of them: {self.url}"
             )
-        self.paused_until = now + max(_SHORTEST_PAUSE, 60.0 - time % (60 * SECOND) / SECOND)
+        rest_of_minute = max(_SHORTEST_PAUSE, 60.0 - time % (60 * SECOND) / SECOND)
+        self.paused_until = now + rest_of_minute + 60.0 * min(self._strikes - 1, _MOST_MINUTES)
         if self._strikes > 1:
             return None
         return _warning(
             f"The job prints more than is shown, about {per_second:.0f} lines a second (option "
-            f"log_lines_per_minute). Lines are left out until the next minute. All of them: {self.url}"
+            f"log_lines_per_minute). Lines are left out now and then. All of them: {self.url}"
         )
 
     def may_resume(self, now: float) -> bool:
