@@ -93,16 +93,14 @@ def check_end(world: World, custom_job_id: str, life: Life, end: object) -> None
         shown = [seen for at, seen in world.answers if since < at < ended_at and shows(seen, custom_job_id)]
         assert not shown
     elif isinstance(end, JobLostError):
-        gets = [seen for at, seen in world.answers if at <= ended_at and is_get_of(seen, name)]
-        answered = [seen for seen in gets if not isinstance(seen, Failed) or is_not_found(seen)]
-        assert all(map(is_not_found, answered[-2:]))
-        assert len(answered) > 1
+        assert was_not_found_twice(world, name, ended_at)
     else:
         assert isinstance(end, JobSnapshot)
         assert end.state == f"JOB_STATE_{life.states[-1][1]}"
         first = next(at for at, seen in world.answers if shows_end(seen, custom_job_id))
         bad = end.state != "JOB_STATE_SUCCEEDED"
-        gone = life.deleted_at is not None and life.deleted_at <= ended_at
+        # Of a job that is gone no reason will come.
+        gone = was_not_found_twice(world, name, ended_at)
         assert not bad or end.error_message or gone or ended_at >= first + REASON_PATIENCE
 
 
@@ -112,6 +110,13 @@ def check_trouble(before: Sequence[object], end: object) -> None:
     assert [type(update) for update in told] == ([Trouble, Recovered] * len(told))[: len(told)]
     if isinstance(end, JobSnapshot) and told:
         assert isinstance(told[-1], Recovered)
+
+
+def was_not_found_twice(world: World, name: str, ended_at: float) -> bool:
+    """Whether the last two gets of a job that were answered did not find it."""
+    gets = [seen for at, seen in world.answers if at <= ended_at and is_get_of(seen, name)]
+    answered = [seen for seen in gets if not isinstance(seen, Failed) or is_not_found(seen)]
+    return len(answered) > 1 and all(map(is_not_found, answered[-2:]))
 
 
 def shows(seen: object, custom_job_id: str) -> bool:
