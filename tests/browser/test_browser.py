@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.browser.airflow_ui import AirflowUi
 
 # The first start of a whole Airflow is in the time of the test that happens to come first.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 CONNECTION = "made_in_the_form"
 DAG_FILE = textwrap.dedent("""
@@ -71,7 +71,7 @@ def running(
         "the run", lambda: airflow.api.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"], timeout=60
     )
     task = TaskKey(dag_id, runs[0]["dag_run_id"], "train")
-    airflow.wait_for_task(task, "deferred", timeout=120)
+    airflow.wait_for_task(task, "deferred", timeout=300)
     ui.open_log(task)
     ui.wait_for_text("Deferred")
     ui.wait_for_text("epoch 1")
@@ -96,7 +96,7 @@ def test_a_job_followed_to_its_success(
     file.write_text("succeed")
     ui.wait_for_text("epoch 2")
     assert (ui.lines("epoch 1"), ui.lines("epoch 2")) == (1, 1)
-    airflow.wait_for_task(task, "success", timeout=120)
+    airflow.wait_for_task(task, "success", timeout=300)
 
     host, port = emulator.address.rsplit(":", 1)
     page = f"http://{host}:{int(port) + 1}/{job['name']}"
@@ -115,7 +115,7 @@ def test_a_failing_jobs_own_exception_is_in_the_log(
     task, file = running
 
     file.write_text("fail")
-    airflow.wait_for_task(task, "failed", timeout=120)
+    airflow.wait_for_task(task, "failed", timeout=300)
     ui.open_log(task)
 
     ui.wait_for_text("ValueError: no data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -54,6 +55,8 @@ def test_an_interrupted_dag_test_leaves_no_job(emulator, project, airflow_home, 
             env={**airflow_home, "GOOGLE_CLOUD_PROJECT": project},
             stdout=out,
             stderr=subprocess.STDOUT,
+            # What a shell starts in the background ignores SIGINT, and so does what that starts.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         try:
             watched = emulator.control.add_fault(project, "delay", method="GetCustomJob", seconds=0.0)

@@ -296,10 +296,11 @@ async def test_reads_stay_in_the_budget(
     clock = Clock()
     logs = LogTail(connect, project, budget=ReadBudget(4), clock=clock, sleep=nap)
     began = clock()
-    with logs.follow("1", since=SINCE) as subscription:
-        for number in range(8):
-            write(emulator, project, "1", f"line {number}")
-            await read_on(subscription, until=f"line {number}")
+    # A delay of nothing tells of each read.
+    read = emulator.control.add_fault(project, "delay", method="ListLogEntries", seconds=0.0, times=None)
+    write(emulator, project, "1", *[f"line {number}" for number in range(8)])
+    with logs.follow("1", since=SINCE):
+        await asyncio.to_thread(emulator.control.wait_fault, read, 12)
     minutes = (clock() - began) / 60
     assert sum(emulator.control.requests(project)["ListLogEntries"].values()) <= 4 * (minutes + 1)
 
