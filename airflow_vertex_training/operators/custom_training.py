@@ -13,7 +13,7 @@ from airflow_vertex_training.operators.openness import openness
 from airflow_vertex_training.operators.refusals import refused
 from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.vertex.naming import labels as names
-from airflow_vertex_training.vertex.spec import table, waiting
+from airflow_vertex_training.vertex.spec import alike, table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, merge
 from airflow_vertex_training.vertex.spec.objects import plain
@@ -330,11 +330,17 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     def _check_what_is_known(self, said: Mapping[str, Any], reader: Reader) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
         self._make_account_plain(reader)
+        # A template's file may change.
+        shape = None if said["job_template"] else alike.shape(said, reader.is_open, settings.job_templates())
+        if alike.were_right(shape) and not reader.findings:
+            return
         task = read_arguments(said, reader)
         layers = [task, *job_templates.layers_at_parse(task, reader)]
         complete(layers, reader, _ALWAYS_IN_ENV, defaults=_LATER)
         self._warn(reader)
         reader.raise_findings(self.task_id)
+        if not reader.warnings:
+            alike.are_right(shape)
 
     def _make_plain(self, reader: Reader) -> None:
         """Make what a deferral stores such that it can be, also where a subclass or a template set it."""

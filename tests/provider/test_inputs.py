@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airflow_vertex_training import compat
 from airflow_vertex_training.operators import Scheduling, VertexCustomTrainingOperator, WorkerPool
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.spec import alike
 from tests.provider.task_runs import run_task, task_instance
 from tests.provider.training_tasks import IMAGE, REGION, make, on_the_server
 
@@ -164,6 +165,45 @@ _anything = st.recursive(
 _arguments = sorted(
     set(inspect.signature(vars(VertexCustomTrainingOperator)["__init__"]).parameters) - {"self", "kwargs"}
 )
+
+
+_likely: dict[str, list[Any]] = {
+    "image": [IMAGE, "python", "{{ image }}", "", None],
+    "region": [REGION, "us-central1-a", "{{ region }}", "", 1],
+    "machine_type": ["g2-standard-8", "n1-standard-4", "n1-standrad-4", "{{ machine }}", None],
+    "accelerator_type": ["NVIDIA_L4", "NVIDIA_TESLA_T4", "{{ accelerator }}", "", None],
+    "accelerator_count": [1, True, 1.0, "1", 3, 0, "{{ count }}", None],
+    "command": [["python"], ["{{ x }}", "a"], [], [1], [object()], "python", None],
+    "env": [{"A": "b"}, {"1A": "b"}, {"A": object()}, {"A": "{{ x }}"}, [{"name": "A"}], {}, None],
+    "boot_disk_size_gb": [100, 100.0, 100.5, 99, True, None],
+    "maximum_run_time": [60, 60.0, timedelta(seconds=60), timedelta(0), timedelta(days=9), -1, None],
+    "network": ["default", "projects/1/global/networks/n", "{{ network }}", None],
+    "labels": [{"a": "b"}, {"a": "C++"}, "a", None],
+    "job_template": ["gpu", "{{ name }}", None],
+}
+
+
+def _outcome(arguments: dict[str, Any]) -> Any:
+    try:
+        VertexCustomTrainingOperator(task_id="train", **arguments)
+    except InvalidJobError as error:
+        return str(error)
+    return None
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.fixed_dictionaries({name: st.sampled_from(_likely[name]) for name in _likely}), min_size=2)
+)
+def test_what_was_found_before_changes_nothing(all_arguments: list[dict[str, Any]]):
+    """An operator that is like others made before is found right or wrong as it is by itself."""
+    alike.forget()
+    together = [_outcome(arguments) for arguments in all_arguments]
+    alone = []
+    for arguments in all_arguments:
+        alike.forget()
+        alone.append(_outcome(arguments))
+    assert together == alone
 
 
 @pytest.mark.parametrize("how", ["whole", "partial"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_vertex_training.vertex.exceptions import Finding, InvalidJobError
@@ -10,7 +9,7 @@ from airflow_vertex_training.vertex.exceptions import Finding, InvalidJobError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_vertex_training.vertex.spec.rows import Check, Row
+    from airflow_vertex_training.vertex.spec.rows import Row
 
 
 class Open:
@@ -36,17 +35,6 @@ class Said(NamedTuple):
 
     value: Any
     where: str
-
-
-_ALIKE = (str, int)
-
-
-@lru_cache(maxsize=4096, typed=True)
-def _tried(check: Check, value: str | int) -> tuple[Any, bool]:
-    """Return what a check makes of a value, and whether there is nothing to say: a DAG's tasks are alike."""
-    trial = Reader()
-    plain = check(value, "", trial)
-    return plain, not trial.findings and not trial.warnings
 
 
 class Reader:
@@ -80,10 +68,6 @@ class Reader:
         if self.is_open(value):
             return Said(Open(value), where)
         assert row.check is not None  # noqa: S101 - groups are not read as a whole
-        if type(value) in _ALIKE:
-            plain, right = _tried(row.check, value)
-            if right:
-                return Said(plain, where)
         return Said(row.check(value, where, self), where)
 
     def raise_findings(self, task_id: str = "") -> None:
