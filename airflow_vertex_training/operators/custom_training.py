@@ -21,7 +21,7 @@ from airflow_vertex_training.vertex.spec.reader import Reader, Said
 from airflow_vertex_training.vertex.spec.resolve import (
     build,
     complete,
-    pending,
+    pending_connection,
     said_as_written,
     with_airflows_own,
 )
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+WHOLE_JOB = "shown when the task runs"
+
+
 class VertexCustomTrainingOperator(VertexJobOperator):
     """Run a CustomJob on Vertex AI to its end: one container on one machine, or many pools of them.
 
@@ -58,7 +61,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
 
     Arguments that describe the job are ``None`` where nothing is said here, so that the connection or the
     package's default is heard; ``""``, ``[]`` and ``0`` say that there is none. All of them may be templates.
-    Each is checked when the DAG is parsed, templates when the task runs, before any call.
+    Each is checked when the DAG is parsed, templates when the task runs, before any call. The attribute
+    ``custom_job_request`` is a template field, too: Airflow's Rendered Templates tab shows as it what all
+    arguments, the job template and the connection ask for.
 
     Args:
         image: container image with its registry: Artifact Registry, Container Registry or Docker Hub.
@@ -122,14 +127,19 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         JobCancelledError: the job was cancelled by somebody.
     """
 
-    template_fields: Sequence[str] = (*table.ARGUMENTS, "gcp_conn_id", "impersonation_chain")
+    # The last one is no argument: it is rendered as what all others ask for.
+    template_fields: Sequence[str] = (
+        *(*table.ARGUMENTS, "gcp_conn_id", "impersonation_chain"),
+        "custom_job_request",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
         (
             *("command", "args", "env", "labels", "reserved_ip_ranges", "models"),
-            *("worker_pools", "job_spec", *table.GROUPS),
+            *("worker_pools", "job_spec", *table.GROUPS, "custom_job_request"),
         ),
         "json",
     )
+    custom_job_request: Any = WHOLE_JOB
 
     def __init__(  # noqa: PLR0913 - flat arguments are what a DAG author writes and reads
         self,
@@ -246,11 +256,13 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         with refused(cls, {**kwargs, "task_id": task_id}):
             return super().partial(task_id=task_id, **kwargs)
 
-    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; text that is none stays as it is, also where the DAG renders native types."""
+        if content is WHOLE_JOB:
+            return self._request_for_the_tab(context)
         if isinstance(content, str) and not self._is_open(content) and not self.template_ext:
             return content
-        return super().render_template(content, *args, **kwargs)
+        return super().render_template(content, context, *args, **kwargs)
 
     def training_job(self, context: Context, this: TaskTry) -> TrainingJob:
         """Return the job that the rendered arguments, the job template and the connection describe.
@@ -269,6 +281,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         )
         # Where to submit, the template may say.
         self.region, self.project_id = (said_as_written(whole, name) for name in ("region", "project_id"))
+        self._warn(reader)
         reader.raise_findings(self.task_id)
         # Airflow renders the task's map_index_template before it runs the task.
         map_name = getattr(context["ti"], "rendered_map_index", None)
@@ -291,16 +304,39 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         from airflow_vertex_training.operators import previewing
 
         reader = Reader(None if context else self._is_open)
+        connection = previewing.connection(self.gcp_conn_id, self.impersonation_chain, reader)
+        job, whole = self._foreseen(context, connection, reader)
+        self._warn(reader)
+        return previewing.preview(job, whole, reader.is_open)
+
+    def _request_for_the_tab(self, context: Context) -> Any:
+        """Return the request for Airflow's Rendered Templates tab."""
+        from airflow_vertex_training.operators import previewing
+
+        reader = Reader()
+        try:
+            template = self.map_index_template
+            map_name = self.render_template(template, context) if template else None
+            job, whole = self._foreseen(context, self.hook.layer(reader), reader, map_name)
+            return previewing.preview(job, whole, reader.is_open, by_client=False).request
+        except Exception as error:  # noqa: BLE001 - if it is wrong, execute says so; here it would be too early
+            return f"not known: {error}"
+
+    def _foreseen(
+        self, context: Context | None, connection: Layer, reader: Reader, map_name: str | None = None
+    ) -> tuple[TrainingJob, Layer]:
+        """Return the job as far as it is known without the credentials, and all that is said of it."""
+        from airflow_vertex_training.operators import previewing
+
         this = task_try(context) if context else None
         variables = compat.airflow_variables(context) if context else {}
-        connection = previewing.connection(self.gcp_conn_id, self.impersonation_chain, reader)
 
         def render(said: Any) -> Any:
             return self.render_template(said, context) if context else said
 
         whole = self._whole(connection, lambda: previewing.ACCOUNT_NOT_KNOWN, reader, variables, render)
         reader.raise_findings(self.task_id)
-        return previewing.preview(self._built(whole, variables, this), whole, reader.is_open)
+        return self._built(whole, variables, this, map_name), whole
 
     def to_job_template(self) -> str:
         """Return the job template, as YAML, that says what this task says.
@@ -371,9 +407,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         layers = [said, *job_templates.layers(said, connection, reader, render), connection]
         if not any("service_account" in layer.job for layer in layers):
             layers.append(Layer({"service_account": Said(account(), "service_account")}))
-        whole = complete(layers, reader, variables.keys())
-        self._warn(reader)
-        return whole
+        return complete(layers, reader, variables.keys())
 
     def _built(
         self,
@@ -426,5 +460,5 @@ _ALWAYS_IN_ENV = tuple(
     f"AIRFLOW_CTX_{name}" for name in ("DAG_OWNER", "DAG_ID", "TASK_ID", "TRY_NUMBER", "DAG_RUN_ID")
 )
 # What the connection may say is not known when a DAG is parsed.
-_LATER = merge(pending(table.CONNECTION, "connection"), PACKAGE)
+_LATER = merge(pending_connection(), PACKAGE)
 _DESCRIBING = frozenset(table.ARGUMENTS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.vertex.spec import message
-from airflow_vertex_training.vertex.spec.resolve import pending_all, said_as_written
+from airflow_vertex_training.vertex.spec.resolve import pending_connection, said_as_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,10 +37,14 @@ class Preview:
     custom_job: Mapping[str, Any]
     later: Sequence[str] = ()
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """The request as the REST API takes it."""
+        return {"parent": self.parent, "customJob": self.custom_job}
+
     def as_json(self) -> str:
-        """Return the request as the JSON text that the REST API takes."""
-        request = {"parent": self.parent, "customJob": self.custom_job}
-        return json.dumps(request, indent=2, ensure_ascii=False)
+        """Return the request as JSON text."""
+        return json.dumps(self.request, indent=2, ensure_ascii=False)
 
     def as_yaml(self) -> str:
         """Return the job's spec as gcloud's ``--config`` takes it, with the command above as a comment."""
@@ -69,7 +73,7 @@ class Preview:
 
 
 def connection(gcp_conn_id: str, impersonation_chain: Any, reader: Reader) -> Layer:
-    """Return what a connection says; that it may say anything, where it is not known here."""
+    """Return what a connection says; that it may say all that one can, where it is not known here."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     from airflow_vertex_training.hooks import VertexTrainingHook
@@ -80,16 +84,19 @@ def connection(gcp_conn_id: str, impersonation_chain: Any, reader: Reader) -> La
             return VertexTrainingHook(gcp_conn_id, chain).layer(reader)
         except AirflowNotFoundException:
             reader.warn(f"connection {gcp_conn_id!r}", "is not known here: what it says is left out")
-    return pending_all("connection")
+    return pending_connection()
 
 
-def preview(job: TrainingJob, whole: Layer, is_open: Callable[[Any], bool]) -> Preview:
+def preview(
+    job: TrainingJob, whole: Layer, is_open: Callable[[Any], bool], *, by_client: bool = True
+) -> Preview:
     """Return the preview of a job.
 
     Args:
         job: what is asked for.
         whole: all that is said of it.
         is_open: whether a value is known only when the task runs.
+        by_client: whether the client library, which takes a second to load, may be asked about it.
 
     Raises:
         InvalidJobError: the installed client library knows no such field or accelerator.
@@ -97,7 +104,7 @@ def preview(job: TrainingJob, whole: Layer, is_open: Callable[[Any], bool]) -> P
     data = message.api_json(job)
     shown = as_written(masked(data), is_open)
     later = list(open_places(shown, is_open))
-    if not later and not whole.unknown:
+    if by_client and not later and not whole.unknown:
         from airflow_vertex_training.vertex.api import protos
 
         # The client library says whether it knows all of it; a try's job gets its last label.
@@ -118,7 +125,8 @@ def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
     """Return a job as the API's JSON with the values masked that Airflow would mask, by their names."""
     for pool in custom_job.get("jobSpec", {}).get("workerPoolSpecs", ()):
         for program in ("containerSpec", "pythonPackageSpec"):
-            for variable in pool.get(program, {}).get("env", ()):
+            variables = pool.get(program, {}).get("env")
+            for variable in variables if isinstance(variables, list) else ():
                 if isinstance(variable["value"], str):
                     variable["value"] = compat.masked(variable["value"], variable["name"])
     return custom_job

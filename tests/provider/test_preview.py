@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
 from airflow_vertex_training.vertex.api import protos
+from airflow_vertex_training.vertex.spec import table
 from tests.emulator.clients.commands import Gcloud, run_gcloud
 from tests.emulator.clients.story import Place
 from tests.provider.task_runs import run_task, task_instance
@@ -93,6 +94,24 @@ def test_a_preview_says_what_only_the_run_knows(supervisor):
     assert preview.later[0] in str(preview)
 
 
+@pytest.mark.parametrize("in_task", [False, True])
+def test_a_connection_that_is_not_known_is_left_out(supervisor, in_task):
+    """A preview on a machine that has not the connection shows what else is said."""
+    operator = make(gcp_conn_id="missing")
+    context = task_instance(operator).get_template_context() if in_task else None
+    assert "e2-highmem-4" not in str(operator.preview(context))
+    assert '"machineType": "n1-standard-4"' in str(operator.preview(context))
+
+
+@pytest.mark.parametrize("name", sorted(set(table.ARGUMENTS) - {"job_template"}))
+def test_any_argument_may_be_a_template_as_a_whole(supervisor, name):
+    """A preview shows or lists a template that stands for a whole argument, whichever it is."""
+    assert "{{ params.it }}" in str(make(**{name: "{{ params.it }}"}).preview()) or name in {
+        "worker_pools",
+        "job_spec",
+    }
+
+
 def test_secrets_of_all_pools_are_masked(supervisor):
     """Variables whose names look like secrets' are masked in each pool, also in those of Python packages."""
     package = {"package_uris": ["gs://acme/a.tar.gz"], "python_module": "a"}
@@ -162,3 +181,59 @@ def test_preview_makes_no_call(monkeypatch, supervisor):
 
     assert shown["customJob"]["displayName"] == "digits-train-UNIQUE"
     assert "serviceAccount" not in shown["customJob"]["jobSpec"]
+
+
+def shown_in_the_tab(operator: Any, **changes: Any) -> Any:
+    """Return what the Rendered Templates tab shows as the job that a task asks for."""
+    from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+    ti = task_instance(operator, **changes)
+    run_task(operator, ti)
+    return _serialize_rendered_fields(ti.task)["custom_job_request"]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_the_rendered_templates_tab_shows_the_whole_job(
+    on_emulator, project, supervisor, monkeypatch, tmp_path, mapped
+):
+    """What task, template and connection ask for together is there as the server has it, but for secrets."""
+    connection = {"extra": {"region": REGION, "project": project, "labels": {"cost": "ml"}}}
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "vertex_training", **connection}))
+    monkeypatch.setenv("AIRFLOW__VERTEX_TRAINING__JOB_TEMPLATES", str(tmp_path))
+    (tmp_path / "gpu.yaml").write_text(
+        "service_account: a@b.iam.gserviceaccount.com\nmachine_type: e2-highmem-4\n"
+    )
+    arguments: dict[str, Any] = {
+        "gcp_conn_id": "mine",
+        "job_template": "gpu",
+        "command": ["python", "-c", "pass"],
+        "env": {"API_KEY": "geheim", "RUN": "{{ run_id }}"},
+    }
+    image = "us-docker.pkg.dev/acme/trainers/digits:1.0"
+    with DAG("digits", schedule=None):
+        if mapped:
+            partial = VertexCustomTrainingOperator.partial(
+                task_id="train", map_index_template="{{ task.image[-3:] }}", **arguments
+            )
+            operator, changes = partial.expand(image=[image]), {"map_index": 0}
+        else:
+            operator, changes = VertexCustomTrainingOperator(task_id="train", image=image, **arguments), {}
+    shown = shown_in_the_tab(operator, **changes)
+
+    there = on_the_server(on_emulator, project)
+    made = aiplatform_v1.CustomJob()
+    json_format.ParseDict(shown["customJob"], aiplatform_v1.CustomJob.pb(made))
+    assert shown["parent"] == f"projects/{project}/locations/{REGION}"
+    assert made.display_name == there.display_name
+    assert dict(made.labels).items() <= dict(there.labels).items()
+    env = {each.name: each.value for each in made.job_spec.worker_pool_specs[0].container_spec.env}
+    assert env["API_KEY"] == "***"
+    for each in there.job_spec.worker_pool_specs[0].container_spec.env:
+        each.value = env[each.name]
+    assert protos.settings(there) == protos.settings(made)
+
+
+def test_the_rendered_templates_tab_fails_no_task(on_emulator, project, supervisor):
+    """What can't be shown is said there; the task itself tells what is wrong, once."""
+    shown = shown_in_the_tab(make(gcp_conn_id="missing"))
+    assert shown == "not known: The conn_id `missing` isn't defined"

@@ -125,7 +125,7 @@ def put(message: dict[str, Any], place: str, value: Any) -> None:
     way, _, last = place.rpartition(".")
     for name, index in _STEP.findall(way):
         message = message[name][int(index)] if index else message.setdefault(name, {})
-    if last == "env":
+    if last == "env" and isinstance(value, Mapping):
         value = [{"name": name, "value": each} for name, each in value.items()]
     message[last] = value
 

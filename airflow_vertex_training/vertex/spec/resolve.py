@@ -11,7 +11,7 @@ from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer, filled, m
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Open, Said
 from airflow_vertex_training.vertex.spec.rows import own_rows
-from airflow_vertex_training.vertex.spec.table import JOB, MACHINE_TYPE, POOL
+from airflow_vertex_training.vertex.spec.table import CONNECTION, JOB, MACHINE_TYPE, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -44,14 +44,9 @@ def complete(
     return complete_
 
 
-def pending(rows: Mapping[str, str], where: str) -> Layer:
-    """Return a layer that says rows of the job whose values are not known yet.
-
-    Args:
-        rows: the rows' names, to the fields that will say them.
-        where: who says them, for messages.
-    """
-    return Layer({name: Said(Open(), f"{where}: {field}") for name, field in rows.items()})
+def pending_connection() -> Layer:
+    """Return a layer that says all that a connection can say, with values that are not known yet."""
+    return Layer({row: Said(Open(), f"connection: {field}") for field, row in CONNECTION.items()})
 
 
 def pending_all(where: str) -> Layer:
@@ -84,13 +79,15 @@ def with_airflows_own(
         display_name: takes the place of what was said.
     """
     said = layer.job.get("labels")
+    # Labels that are not known yet have no others beside them: a job without a try gets none.
+    own = {**said.value, **labels} if said and isinstance(said.value, dict) else labels
     job = {
         **layer.job,
-        "labels": Said({**(said.value if said and said.value else {}), **labels}, "labels"),
+        "labels": said if said and not own else Said(own, "labels"),
         "display_name": Said(display_name, "display_name"),
     }
-    own = {"env": Said(dict(env), "env")}
-    pools = filled(layer.pools or (), lambda pool: over(pool, own))
+    variables = {"env": Said(dict(env), "env")}
+    pools = filled(layer.pools or (), lambda pool: over(pool, variables))
     return Layer(job, layer.pool, pools, layer.other, layer.unknown)
 
 
