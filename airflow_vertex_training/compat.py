@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__
 from airflow.triggers.base import BaseTrigger
 
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
@@ -38,6 +39,7 @@ __all__ = [
     "TaskDeferralTimeout",
     "airflow_variables",
     "cancel_may_be_a_kill",
+    "clear_number",
     "connection_form_widgets",
     "current_dag",
     "find_dag",
@@ -56,8 +58,26 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_AIRFLOW = tuple(int(part) for part in __version__.split(".")[:2])
+
 TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether the triggerer tells a trigger that its task was killed: from Airflow 3.3."""
+
+
+def clear_number(run: Any, max_tries: int) -> int:
+    """Return a number that is the same for all tries of a task between two clears of it.
+
+    Before Airflow 3.2 a clear counts in ``dag_run.clear_number`` only where the run had ended. There
+    ``max_tries`` serves, which nothing else changes.
+
+    Args:
+        run: the DAG run.
+        max_tries: of the task instance.
+    """
+    if _AIRFLOW < (3, 2):
+        return max_tries
+    # None where Airflow keeps no count, say in dag.test().
+    return getattr(run, "clear_number", None) or 0
 
 
 def cancel_may_be_a_kill() -> bool:
@@ -158,8 +178,6 @@ def retry_policies() -> Any:
     try:
         from airflow.sdk.definitions import retry_policy
     except ImportError as error:
-        from airflow import __version__
-
         raise InvalidJobError(
             "retry_policy", f"needs Airflow 3.3 or newer, and this is {__version__}; leave it out here"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training import settings
+from airflow_vertex_training import compat, settings
 from airflow_vertex_training.vertex.naming.identity import TaskTry
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def task_try(context: Context) -> TaskTry:
         try_number=ti.try_number,
         try_id=str(ti.id),
         max_tries=ti.max_tries,
-        # None where Airflow keeps no count, say in dag.test().
-        clear_number=getattr(run, "clear_number", None) or 0,
+        clear_number=compat.clear_number(run, ti.max_tries),
         run_start=run.start_date,
         cancel_on_kill=operator.cancel_on_kill,
     )

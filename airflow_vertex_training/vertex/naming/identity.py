@@ -71,7 +71,8 @@ class TaskTry:
         try_number: 1 for the first try; it only grows.
         try_id: ``ti.id``, the UUID that Airflow gives each try.
         max_tries: ``ti.max_tries``: constant while the task is retried, changed by most clears of the task.
-        clear_number: ``dag_run.clear_number``: how often tasks of the run were cleared.
+        clear_number: ``dag_run.clear_number``: how often tasks of the run were cleared. See
+            ``compat.clear_number``.
         run_start: start of the DAG run, or ``None`` where Airflow has none (``dag.test()``).
         cancel_on_kill: whether the job ends with its task, default yes.
 
