@@ -18,12 +18,15 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import ending, metrics, ownership, settings
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
+from airflow_vertex_training.vertex.api import advice
+from airflow_vertex_training.vertex.exceptions import VertexApiError
 from airflow_vertex_training.vertex.naming import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_vertex_training.hooks import VertexTrainingHook
+    from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.watch.messages import ActiveJobs
 
@@ -34,8 +37,13 @@ logger = logging.getLogger(__name__)
 _CANCELLED = (
     "Cancelled an orphan: %s. %s. To have such jobs reported only, set [vertex_training] orphans = report"
 )
-# Each takes a get, once in a process: the ids stand in the job's environment.
+# Each takes a get, once in a process: the ids stand in the job's environment. A triggerer does so many in one
+# look.
 _IDENTIFIED_AT_ONCE = 60
+# After so many of them that failed, one after the other, no more are tried in one look.
+_FAILURES = 3
+# How long a task that sweeps repeats such a get, in seconds. A triggerer looks again in a minute.
+_PATIENCE = 30.0
 # They are words of one address.
 _RUNS_AT_ONCE = 20
 
@@ -73,7 +81,10 @@ class Orphans:
     _ids: dict[str, TaskIds | None] = field(default_factory=dict, init=False)
     # Which jobs Airflow's XCom named when it was last asked, and when.
     _named: dict[str, datetime] = field(default_factory=dict, init=False)
-    _told: set[str] = field(default_factory=set, init=False)
+    # Jobs whose environment could not be read when that was tried last.
+    _unread: set[str] = field(default_factory=set, init=False)
+    # Of each job that was left: why, as it was told.
+    _told: dict[str, str] = field(default_factory=dict, init=False)
 
     async def look(self, active: ActiveJobs) -> None:
         """Look into a list of active jobs, on a triggerer's event loop: each question in its own thread."""
@@ -81,13 +92,13 @@ class Orphans:
         if not lonely:
             return
         hook = await sync_to_async(self.hook)()
-        await asyncio.to_thread(self._identify, hook, lonely)
-        states: dict[TaskIds, str] = {}
-        for group in self._groups(lonely):
-            states.update(await sync_to_async(_ask_for_states)(group))
-        for job in lonely:
-            question = await sync_to_async(self._question)(job, states)
-            await asyncio.to_thread(self._answer, hook, job, question)
+        await asyncio.to_thread(self._identify, hook, lonely, most=_IDENTIFIED_AT_ONCE)
+        # What waits for its turn to be identified, a later look sees to.
+        for group in self._groups(job for job in lonely if job.name in self._ids):
+            states = await sync_to_async(self._states)(group)
+            for job in group:
+                question = await sync_to_async(self._question)(job, states)
+                await asyncio.to_thread(self._answer, hook, job, question)
 
     def sweep(self, active: Collection[JobSnapshot]) -> Mapping[Fate, list[str]]:
         """Look into a list of active jobs, in a task that Airflow runs.
@@ -97,53 +108,90 @@ class Orphans:
         """
         hook = self.hook()
         lonely = self._lonely(active, ())
-        self._identify(hook, lonely)
-        states: dict[TaskIds, str] = {}
-        for group in self._groups(lonely):
-            states.update(_ask_for_states(group))
+        self._identify(hook, lonely, patience=_PATIENCE)
         fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
-        for job in lonely:
-            fates[self._answer(hook, job, self._question(job, states))].append(job.name)
+        for group in self._groups(lonely):
+            states = self._states(group)
+            for job in group:
+                fate = self._answer(hook, job, self._question(job, states))
+                if fate is not None:
+                    fates[fate].append(job.name)
         return fates
 
     def _lonely(self, active: Iterable[JobSnapshot], watched: Collection[str]) -> list[JobSnapshot]:
         """Return the jobs that may be orphans: not watched here, not being cancelled, and not young."""
         born_before = self.now() - self.grace
-        lonely = [
+        # A list whose pages shift while it is read shows some jobs twice.
+        jobs = {job.name: job for job in active}
+        for memory in (self._ids, self._named, self._told):
+            for name in memory.keys() - jobs.keys():
+                del memory[name]
+        self._unread &= jobs.keys()
+        return [
             job
-            for job in active
+            for job in jobs.values()
             if job.can_be_waited_for
             and job.custom_job_id not in watched
             and job.create_time is not None
             and job.create_time <= born_before
         ]
-        names = {job.name for job in active}
-        for memory in (self._ids, self._named):
-            for name in memory.keys() - names:
-                del memory[name]
-        self._told &= names
-        return lonely
 
-    def _identify(self, hook: VertexTrainingHook, jobs: Iterable[JobSnapshot]) -> None:
-        """Read the jobs' environments for the ids of their tasks, of so many at a time."""
-        unknown = [job for job in jobs if job.name not in self._ids][:_IDENTIFIED_AT_ONCE]
+    def _identify(
+        self,
+        hook: VertexTrainingHook,
+        jobs: Iterable[JobSnapshot],
+        most: int | None = None,
+        patience: float = 0.0,
+    ) -> None:
+        """Read the jobs' environments for the ids of their tasks.
+
+        Args:
+            hook: by which they are read.
+            jobs: those that were read before are not read again.
+            most: how many are read at most, default all.
+            patience: seconds for which an error that may pass is repeated, default none.
+        """
+        unknown = [job for job in jobs if job.name not in self._ids]
         if not unknown:
             return
+        failures = 0
         with hook.jobs(self.region, self.project_id) as calls:
-            for job in unknown:
-                self._ids[job.name] = _ids(job, calls.airflow_context(job.name))
+            # One that can't be read keeps none of the others from its turn.
+            for job in sorted(unknown, key=lambda job: job.name in self._unread)[:most]:
+                failures = 0 if self._read(calls, job, patience) else failures + 1
+                if failures == _FAILURES:
+                    # The others would only meet it, too, and each could take its time.
+                    return
 
-    def _groups(self, jobs: Iterable[JobSnapshot]) -> list[list[TaskIds]]:
-        """Return the jobs' tasks by what one question to Airflow can be about."""
-        by_task: dict[tuple[str, str], list[TaskIds]] = defaultdict(list)
+    def _read(self, calls: Jobs, job: JobSnapshot, patience: float) -> bool:
+        """Read a job's environment; say so and return ``False`` where that fails."""
+        try:
+            self._ids[job.name] = _ids(job, calls.airflow_context(job.name, patience=patience))
+        except VertexApiError as error:
+            self._unread.add(job.name)
+            logger.warning("Whose job this is could not be read: %s. %s", job.name, advice.describe(error))
+            return False
+        return True
+
+    def _groups(self, jobs: Iterable[JobSnapshot]) -> list[list[JobSnapshot]]:
+        """Return the jobs by what one question to Airflow can be about.
+
+        Each group is seen to before the next one is asked about: an answer is not acted upon when it is old.
+        """
+        by_task: dict[tuple[str, str] | None, list[JobSnapshot]] = defaultdict(list)
         for job in jobs:
-            if ids := self._ids.get(job.name):
-                by_task[ids.dag_id, ids.task_id].append(ids)
+            ids = self._ids.get(job.name)
+            by_task[(ids.dag_id, ids.task_id) if ids else None].append(job)
         return [
             some[first : first + _RUNS_AT_ONCE]
             for some in by_task.values()
             for first in range(0, len(some), _RUNS_AT_ONCE)
         ]
+
+    def _states(self, group: Iterable[JobSnapshot]) -> Mapping[TaskIds, str]:
+        """Ask Airflow for the states of a group's tasks."""
+        tasks = {ids for job in group if (ids := self._ids.get(job.name))}
+        return _ask_for_states(tasks) if tasks else {}
 
     def _question(self, job: JobSnapshot, states: Mapping[TaskIds, str]) -> Question | None:
         """Return what ``ownership`` is asked about a job; ``None`` where its task is not known."""
@@ -159,10 +207,15 @@ class Orphans:
             return replace(question, names_job=self._is_named(job, ids))
         return question
 
-    def _answer(self, hook: VertexTrainingHook, job: JobSnapshot, question: Question | None) -> Fate:
-        """Cancel an orphan, or report what is left; a job that is kept is nobody's business."""
+    def _answer(self, hook: VertexTrainingHook, job: JobSnapshot, question: Question | None) -> Fate | None:
+        """Cancel an orphan, or report what is left; a job that is kept is nobody's business.
+
+        Returns:
+            What became of it, ``None`` where it had ended meanwhile.
+        """
         if question is None:
-            self._tell(job, "its environment does not say whose it is")
+            if job.name in self._ids:
+                self._tell(job, "its environment does not say whose it is")
             return Fate.LEAVE
         verdict = ownership.decide(question)
         if verdict.fate is Fate.LEAVE:
@@ -170,15 +223,26 @@ class Orphans:
         elif verdict.fate is Fate.CANCEL and self.policy == "report":
             self._tell(job, f"{verdict.why}; with [vertex_training] orphans = cancel it would be cancelled")
         elif verdict.fate is Fate.CANCEL:
-            hook.cancel_job(job.name)
-            self._count(job, Fate.CANCEL)
-            logger.warning(_CANCELLED, verdict.why, job.name)
+            return self._cancel(hook, job, verdict.why)
         return verdict.fate
 
+    def _cancel(self, hook: VertexTrainingHook, job: JobSnapshot, why: str) -> Fate | None:
+        """Cancel an orphan. Where that fails, the other orphans are still to be seen to."""
+        try:
+            sent = hook.cancel_job(job.name)
+        except VertexApiError as error:
+            self._tell(job, f"{why}, but it can't be cancelled. {advice.describe(error)}")
+            return Fate.LEAVE
+        if not sent:
+            return None
+        self._count(job, Fate.CANCEL)
+        logger.warning(_CANCELLED, why, job.name)
+        return Fate.CANCEL
+
     def _tell(self, job: JobSnapshot, why: str) -> None:
-        """Report a job, once."""
-        if job.name not in self._told:
-            self._told.add(job.name)
+        """Report a job, once for each reason."""
+        if self._told.get(job.name) != why:
+            self._told[job.name] = why
             self._count(job, Fate.LEAVE)
             logger.warning("Nobody here watches a job, and it is left alone: %s. %s", why, job.name)
 
@@ -188,7 +252,8 @@ class Orphans:
     def _is_named(self, job: JobSnapshot, ids: TaskIds) -> bool | None:
         """Whether the task's XCom names the job. What it named is not asked again until the grace is over."""
         asked = self._named.get(job.name)
-        if asked and self.now() - asked < self.grace:
+        # A clock that was put back is no reason to ask less often.
+        if asked and timedelta(0) <= self.now() - asked < self.grace:
             return True
         try:
             named = ending.job_in_xcom(ids)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_vertex_training import settings
+from airflow_vertex_training import compat, settings
+from airflow_vertex_training.operators.openness import openness
 from airflow_vertex_training.ownership import Fate
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 
@@ -36,7 +37,9 @@ class VertexOrphanSweepOperator(BaseOperator):
     Args:
         region: such as ``us-central1``; default the connection's.
         project_id: default the connection's, else that of its credentials.
-        orphans: ``cancel`` or ``report``; default the option ``[vertex_training] orphans``.
+        orphans: ``cancel`` or ``report``; default the option ``[vertex_training] orphans``. Before you say
+            ``cancel``, give this installation its own ``[vertex_training] deployment_id``: nothing else tells
+            its jobs from those of another one with the same DAGs.
         gcp_conn_id: Airflow connection, default ``vertex_training_default``.
         impersonation_chain: service account to act as, or a chain of them, default none.
         **kwargs: of ``BaseOperator``.
@@ -71,15 +74,16 @@ class VertexOrphanSweepOperator(BaseOperator):
         self.orphans = orphans
         self.gcp_conn_id = gcp_conn_id
         self.impersonation_chain = impersonation_chain
+        if not openness(kwargs.get("dag") or compat.current_dag())(orphans):
+            _check(orphans)
 
     def execute(self, context: Context) -> dict[str, list[str]]:  # noqa: ARG002 - Airflow's signature
         """Look for orphans, once."""
         from airflow_vertex_training.orphans import Orphans
         from airflow_vertex_training.vertex.watch import lists
 
+        _check(self.orphans)
         policy = self.orphans or settings.orphans()
-        if policy not in settings.ORPHANS:
-            raise InvalidJobError("orphans", f"{policy!r} is wrong; write 'cancel' or 'report'")
         if policy == "ignore":
             self.log.warning("Nothing is looked for: [vertex_training] orphans is 'ignore'")
             return {"cancelled": [], "kept": [], "left": []}
@@ -98,3 +102,8 @@ class VertexOrphanSweepOperator(BaseOperator):
         from airflow_vertex_training.hooks import VertexTrainingHook
 
         return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
+
+
+def _check(orphans: Any) -> None:
+    if orphans and orphans not in ("cancel", "report"):
+        raise InvalidJobError("orphans", f"{orphans!r} is wrong; write 'cancel' or 'report'")

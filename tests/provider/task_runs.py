@@ -61,7 +61,7 @@ class Supervisor:
         assert msg.task_ids
         mapped = msg.map_index is not None
         key = f"{msg.task_ids[0]}_{msg.map_index}" if mapped else msg.task_ids[0]
-        return comms.TaskStatesResult(task_states={msg.run_ids[0]: {key: self.state}})
+        return comms.TaskStatesResult(task_states={run_id: {key: self.state} for run_id in msg.run_ids})
 
     def _answer_about_store(self, msg: Any) -> Any:
         from airflow.sdk.exceptions import ErrorType

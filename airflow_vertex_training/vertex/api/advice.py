@@ -43,7 +43,7 @@ def api_error(doing: str, error: BaseException) -> VertexApiError:
 def describe(error: BaseException) -> str:
     """Say what an error is and, where known, what to do about it, in one paragraph for a log line."""
     if isinstance(error, VertexTrainingError):
-        return " ".join(str(error).split("\n"))
+        return ". ".join(line.rstrip(". ") for line in str(error).splitlines() if line)
     told = _told(error)
     explained = explain_call(told)
     words = _words(error, told)

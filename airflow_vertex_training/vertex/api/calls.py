@@ -170,18 +170,22 @@ class Jobs:
             if not token:
                 return sorted(jobs, key=age)
 
-    def airflow_context(self, job_name: str) -> dict[str, str]:
+    def airflow_context(self, job_name: str, *, patience: float = retries.RETRY_SECONDS) -> dict[str, str]:
         """Return the ``AIRFLOW_CTX_*`` variables of a job: which Airflow task made it.
 
         No other variable leaves this method: they may be secrets. Empty where the job is gone.
 
+        Args:
+            job_name: full resource name.
+            patience: seconds for which transient errors are put up with, default two minutes.
+
         Raises:
-            VertexApiError: the API's error did not pass within two minutes, or never will.
+            VertexApiError: the API's error did not pass in that time, or never will.
         """
         request = aiplatform_v1.GetCustomJobRequest(name=job_name)
         try:
-            job = retries.retrying(self.sleep)(
-                self.client.get_custom_job, request, timeout=retries.GET_TIMEOUT
+            job = self._retrying(patience)(
+                self._call, self.client.get_custom_job, request, retries.GET_TIMEOUT
             )
         except Exception as error:
             if status.is_not_found(error):
