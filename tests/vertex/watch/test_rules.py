@@ -325,3 +325,19 @@ def test_a_complete_list_holds_up_no_look() -> None:
     assert {
         ask.within is not None and ask.within <= 10.0 for ask in world.asked if isinstance(ask, ReadPage)
     } == {True}
+
+
+def test_a_deleted_job_that_a_list_goes_on_showing_is_looked_at_again_at_once() -> None:
+    """Once a get did not find a job, the next tick asks for it by itself, whatever lists show."""
+    lives = {str(number): running() for number in range(MANY)}
+    lives["3"] = running(deleted_at=200.0)
+    world = World(lives)
+    world.watch()
+    world.run(60.0)
+    world.frozen_at = world.now
+    world.run(600.0)
+    first, second = [
+        at for at, seen in world.answers if is_not_found(seen) and is_get_of(seen, f"{PARENT}/customJobs/3")
+    ]
+    assert second - first < 2 * world.interval
+    assert isinstance(world.told["3"][-1], JobLostError)
