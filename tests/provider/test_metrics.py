@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,8 +44,8 @@ class Told:
         self.values.append((stat, dt, dict(tags or {})))
 
     def timer(self, *args: Any, **kwargs: Any) -> Any:
-        """Measure nothing of Airflow's own."""
-        raise NotImplementedError
+        """Measure nothing: only Airflow's own code asks for this, say where it loads its plugins."""
+        return contextlib.nullcontext(SimpleNamespace(duration=0.0))
 
     def sums(self) -> Counter[str]:
         """Return the sum of each of our counters."""
