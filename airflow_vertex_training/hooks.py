@@ -22,6 +22,7 @@ from airflow_vertex_training.vertex.api.emulator import (
     emulator_address,
 )
 from airflow_vertex_training.vertex.exceptions import MissingSettingError, VertexTrainingError
+from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_connection
 from airflow_vertex_training.vertex.spec.reader import Reader
@@ -276,8 +277,6 @@ class VertexTrainingHook(GoogleBaseHook):
             return jobs.cancel(job_name)
 
     def _jobs_of(self, job_name: str) -> Jobs:
-        from airflow_vertex_training.vertex.api.calls import JobName
-
         name = JobName.parse(job_name)
         return self.jobs(name.region, name.project)
 
@@ -321,7 +320,6 @@ def watch_job(
 
     The connection is looked up once for all jobs that are watched by it.
     """
-    from airflow_vertex_training.vertex.api.calls import JobName
     from airflow_vertex_training.vertex.watch.sharing import shared_watcher
 
     name = JobName.parse(job_name)
@@ -333,7 +331,7 @@ def watch_job(
     watcher = shared_watcher(
         _connection_key(gcp_conn_id, impersonation_chain),
         connect,
-        parent=f"projects/{name.project}/locations/{name.region}",
+        parent=name.parent,
         deployment_id=deployment_id,
         requests_per_minute=settings.requests_per_minute(),
         on_active_jobs=on_active_jobs,
@@ -360,7 +358,6 @@ def log_tail(
 
     The connection is looked up once for all jobs that are read by it.
     """
-    from airflow_vertex_training.vertex.api.calls import JobName
     from airflow_vertex_training.vertex.logs.cursor import DRAIN
     from airflow_vertex_training.vertex.logs.sharing import shared_tail
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseOperatorLink
 
 from airflow_vertex_training.vertex.api.emulator import emulator_address
+from airflow_vertex_training.vertex.naming.job_name import JobName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,12 +102,17 @@ def job_url(job_name: str) -> str:
 
     Returns:
         The address; empty for an emulator at a Unix domain socket, whose page no browser reaches.
+
+    Raises:
+        InvalidJobError: ``job_name`` is no full resource name.
     """
+    job = JobName.parse(job_name)
     page = _emulators_page(job_name)
     if page is not None:
         return page
-    _, project, _, region, _, custom_job_id = job_name.split("/")
-    return f"{_CONSOLE}/vertex-ai/locations/{region}/training/{custom_job_id}/cpu?project={project}"
+    return (
+        f"{_CONSOLE}/vertex-ai/locations/{job.region}/training/{job.custom_job_id}/cpu?project={job.project}"
+    )
 
 
 def addresses(
@@ -131,7 +137,7 @@ def addresses(
     else:
         found = {VertexJobLink: job_url(job.name), VertexLogsLink: logs_url(job)}
         if output:
-            found[VertexOutputLink] = _output_url(output, _project(job.name))
+            found[VertexOutputLink] = _output_url(output, JobName.parse(job.name).project)
         if tensorboard:
             found[VertexTensorBoardLink] = _tensorboard_url(tensorboard, job.custom_job_id)
         if experiment:
@@ -190,7 +196,7 @@ def logs_url(job: JobSnapshot) -> str:
         lines.append(f'timestamp<="{_rfc3339(job.end_time + _LATE)}"')
     # A time in the query replaces the page's own choice, which is the last hour.
     query = quote("\n".join(lines), safe="")
-    return f"{_CONSOLE}/logs/query;query={query}?project={_project(job.name)}"
+    return f"{_CONSOLE}/logs/query;query={query}?project={JobName.parse(job.name).project}"
 
 
 def _output_url(folder: str, project: str) -> str:
@@ -221,10 +227,6 @@ def _emulators_page(job_name: str) -> str | None:
         return ""
     # The emulator serves its page at the port after the one of gRPC.
     return f"http://{host}:{int(port) + 1}/{job_name}"
-
-
-def _project(job_name: str) -> str:
-    return job_name.split("/")[1]
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.meter import Meter
+from airflow_vertex_training.vertex.naming.job_name import JobName
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -194,9 +195,12 @@ def job_tags(job_name: str, ti: Any = None) -> dict[str, str]:
     Args:
         job_name: full resource name.
         ti: the task instance that it belongs to, default none that is known.
+
+    Raises:
+        InvalidJobError: ``job_name`` is no full resource name.
     """
-    _, project, _, region, *_ = job_name.split("/")
-    tags = {"project": project, "region": region}
+    job = JobName.parse(job_name)
+    tags = {"project": job.project, "region": job.region}
     return tags if ti is None else {**tags, "dag_id": ti.dag_id, "task_id": ti.task_id}
 
 

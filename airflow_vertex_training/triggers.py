@@ -18,9 +18,10 @@ from airflow_vertex_training.log_positions import XComPositions
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
-from airflow_vertex_training.vertex.exceptions import VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
 from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
+from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ class VertexJobTrigger(BaseTrigger):
         await asyncio.shield(self._start_ending())
 
     async def _wait(self) -> TriggerEvent:
+        try:
+            # Not in __init__, which can also be given a template (start_from_trigger).
+            name = JobName.parse(self.job_name)
+        except InvalidJobError as error:
+            return _event(JobSnapshot(str(self.job_name)), error)
         hooks, following = await asyncio.to_thread(_load)
         if self.on_emulator and emulator_address() is None:
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
@@ -141,7 +147,7 @@ class VertexJobTrigger(BaseTrigger):
             log=self.log,
             position=position,
             keep_position=keep_position,
-            on_active_jobs=self._orphans(hooks),
+            on_active_jobs=self._orphans(hooks, name),
             keep_shells=None if ti is None else sync_to_async(links.shells_keeper(ti, self.job_name)),
         )
         try:
@@ -158,15 +164,14 @@ class VertexJobTrigger(BaseTrigger):
             self.log.warning("Where the job's log was read to is not known: %r", error)
             return None
 
-    def _orphans(self, hooks: Any) -> OnActiveJobs | None:
+    def _orphans(self, hooks: Any, name: JobName) -> OnActiveJobs | None:
         """Return what looks for orphans beside the watching, in a real triggerer."""
         if settings.orphans() == "ignore" or not compat.is_triggerer():
             return None
         from airflow_vertex_training.orphans import Orphans
 
-        _, project_id, _, region, *_ = self.job_name.split("/")
         hook = functools.partial(hooks.VertexTrainingHook, self.gcp_conn_id, self.impersonation_chain)
-        return Orphans(hook, region, project_id).look
+        return Orphans(hook, name.region, name.project).look
 
     def _start_ending(self) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(), name=f"end {self.job_name}")

@@ -7,8 +7,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from airflow_vertex_training import links
+from airflow_vertex_training import links, metrics
+from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.spec.job import Access
 from airflow_vertex_training.vertex.states import JobSnapshot
 from tests.provider.task_runs import run_task, task_instance
@@ -145,6 +147,24 @@ def test_the_primary_replicas_shell_is_linked(no_emulator):
     shells = (("workerpool0-0", "https://a"), ("workerpool1-0", "https://b"))
     assert links.shell_address(NAME, shells) == {"_link_VertexShellLink": "https://a"}
     assert links.shell_address(NAME, ()) == {}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        links.job_url,
+        lambda name: links.logs_url(JobSnapshot(name)),
+        lambda name: links.addresses(JobSnapshot(name)),
+        metrics.job_tags,
+        lambda name: VertexTrainingHook().get_job(name),
+        lambda name: VertexTrainingHook().cancel_job(name),
+    ],
+    ids=["job_url", "logs_url", "addresses", "job_tags", "get_job", "cancel_job"],
+)
+def test_what_is_no_full_name_of_a_job_is_refused(no_emulator, supervisor, use):
+    """Whatever takes a job's name says what is wrong with it, in the same words."""
+    with pytest.raises(InvalidJobError, match="job_name: '4711' is no full resource name; write projects/"):
+        use("4711")
 
 
 def test_airflow_is_told_of_all_links():

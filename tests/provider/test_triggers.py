@@ -413,3 +413,14 @@ async def test_without_on_kill_the_end_of_the_triggerer_asks_nothing(
     await gone(trigger)
 
     assert "CancelCustomJob" not in on_emulator.control.requests(project)
+
+
+async def test_what_is_no_full_name_of_a_job_ends_the_wait(supervisor, triggerer):
+    """A trigger that a user has built wrongly says what is wrong, in a triggerer, too."""
+    event = await first_event(trigger_for("4711"))
+
+    assert event["status"] == "error"
+    assert event["kind"] == "InvalidJobError"
+    assert event["message"] == (
+        "job_name: '4711' is no full resource name; write projects/PROJECT/locations/REGION/customJobs/ID"
+    )

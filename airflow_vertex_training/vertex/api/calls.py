@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.auth.transport.requests import Request
@@ -16,7 +15,6 @@ from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import advice, protos, retries, status
 from airflow_vertex_training.vertex.api.connection import AsyncConnection
-from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.states import age
 
 if TYPE_CHECKING:
@@ -31,30 +29,6 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.states import JobSnapshot
 
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class JobName:
-    """The parts of ``projects/P/locations/L/customJobs/ID``."""
-
-    project: str
-    region: str
-    custom_job_id: str
-
-    @classmethod
-    def parse(cls, job_name: str) -> JobName:
-        """Take a full resource name apart.
-
-        Raises:
-            InvalidJobError: it is none.
-        """
-        match job_name.split("/"):
-            case ["projects", project, "locations", region, "customJobs", custom_job_id] if (
-                project and region and custom_job_id
-            ):
-                return cls(project, region, custom_job_id)
-        form = "projects/PROJECT/locations/REGION/customJobs/ID"
-        raise InvalidJobError("job_name", f"{job_name!r} is no full resource name; write {form}")
 
 
 class Jobs:

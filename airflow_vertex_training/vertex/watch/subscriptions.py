@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.api import advice
-from airflow_vertex_training.vertex.api.calls import JobName
+from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.states import JobSnapshot
 from airflow_vertex_training.vertex.watch.messages import GivenUp, Update
 
