@@ -59,7 +59,8 @@ class Preview:
         Args:
             config: the file that ``as_yaml`` has been written to.
         """
-        _, project, _, region = self.parent.split("/")
+        # Both may be templates, which may hold a slash.
+        project, _, region = self.parent.removeprefix("projects/").partition("/locations/")
         command = ["gcloud", "ai", "custom-jobs", "create", f"--project={project}", f"--region={region}"]
         command.append(f"--display-name={self.custom_job.get('displayName', '')}")
         if labels := self.custom_job.get("labels"):

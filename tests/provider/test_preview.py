@@ -152,6 +152,13 @@ def test_gcloud_makes_the_same_job(on_emulator, project, tmp_path, supervisor):
     )
 
 
+def test_gclouds_command_of_what_is_a_template(supervisor):
+    """Where project and region are known only when the task runs, they are shown as they were written."""
+    project, region = "{{ var.value['ml/project'] }}", "{{ params.regions // 2 }}"
+    command = make(project_id=project, region=region).preview().gcloud_command()
+    assert command[4:6] == [f"--project={project}", f"--region={region}"]
+
+
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(valid_jobs)
 def test_a_preview_is_the_exact_message(supervisor, arguments):
