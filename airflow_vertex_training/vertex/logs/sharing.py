@@ -1,15 +1,13 @@
-"""What all triggers of an event loop share: log tails, and the budget of reads of each project."""
+"""Readers of logs, one for each connection and project, and the budget of reads of each project."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_vertex_training.vertex.logs.cursor import DRAIN
 from airflow_vertex_training.vertex.logs.pace import ReadBudget
 from airflow_vertex_training.vertex.logs.tail import LogTail
+from airflow_vertex_training.vertex.sharing import SharedInLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -19,16 +17,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.meter import Meter
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What the triggers of one event loop share. Nothing in it keeps the loop alive."""
-
-    budgets: dict[str, ReadBudget] = field(default_factory=dict)
-    # Whoever reads holds on to the tail, and its own task does.
-    tails: WeakValueDictionary[Hashable, LogTail] = field(default_factory=WeakValueDictionary)
-
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+_shared: SharedInLoop[LogTail, ReadBudget] = SharedInLoop()
 
 
 def shared_tail(
@@ -50,10 +39,8 @@ def shared_tail(
         drain: seconds for which an ended job's log is read on at least, default 5.
         meter: see ``LogTail``; that of the first call counts as long as its tail lives.
     """
-    shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
-    budget = shared.budgets.setdefault(project, ReadBudget(reads_per_minute))
-    key = (connection, project)
-    tail = shared.tails.get(key)
-    if tail is None or tail.closed:
-        tail = shared.tails[key] = LogTail(connect, project, budget=budget, drain=drain, meter=meter)
-    return tail
+    budget = _shared.budget(project, lambda: ReadBudget(reads_per_minute))
+    return _shared.poller(
+        (connection, project),
+        lambda: LogTail(connect, project, budget=budget, drain=drain, meter=meter),
+    )

@@ -1,12 +1,10 @@
-"""What all triggers of an event loop share: watchers, and the request budget of each project and region."""
+"""Watchers, one for each connection and place, and the budget of requests of each project and region."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_vertex_training.vertex.sharing import SharedInLoop
 from airflow_vertex_training.vertex.watch.budget import RequestBudget
 from airflow_vertex_training.vertex.watch.loop import JobWatcher
 
@@ -19,16 +17,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What the triggers of one event loop share. Nothing in it keeps the loop alive."""
-
-    budgets: dict[str, RequestBudget] = field(default_factory=dict)
-    # Whoever watches holds on to the watcher, and its own task does.
-    watchers: WeakValueDictionary[Hashable, JobWatcher] = field(default_factory=WeakValueDictionary)
-
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+_shared: SharedInLoop[JobWatcher, RequestBudget] = SharedInLoop()
 
 
 def shared_watcher(
@@ -52,17 +41,15 @@ def shared_watcher(
         on_active_jobs: see ``JobWatcher``; that of the first call counts as long as its watcher lives.
         meter: see ``JobWatcher``; that of the first call counts, too.
     """
-    shared = _shared.setdefault(asyncio.get_running_loop(), _Shared())
-    budget = shared.budgets.setdefault(parent, RequestBudget(requests_per_minute))
-    key = (connection, parent, deployment_id)
-    watcher = shared.watchers.get(key)
-    if watcher is None or watcher.closed:
-        watcher = shared.watchers[key] = JobWatcher(
+    budget = _shared.budget(parent, lambda: RequestBudget(requests_per_minute))
+    return _shared.poller(
+        (connection, parent, deployment_id),
+        lambda: JobWatcher(
             connect,
             parent,
             deployment_id=deployment_id,
             budget=budget,
             on_active_jobs=on_active_jobs,
             meter=meter,
-        )
-    return watcher
+        ),
+    )

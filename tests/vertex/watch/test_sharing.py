@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import weakref
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.watch.sharing import shared_watcher
@@ -50,28 +48,3 @@ async def test_connections_of_one_project_and_region_share_its_budget() -> None:
     """Vertex's quota is one for a project and region, whoever asks; another region has another."""
     assert watcher("a")._budget is watcher("b")._budget
     assert watcher("a")._budget is not watcher(parent=f"{PARENT}-2")._budget
-
-
-def test_an_event_loop_that_has_ended_is_dropped() -> None:
-    """Nothing that was shared keeps a loop alive after its end, not even a watcher that was at work in it."""
-
-    async def watch() -> weakref.ref[asyncio.AbstractEventLoop]:
-        task = asyncio.create_task(anext(watcher().watch(f"{PARENT}/customJobs/1", 1.0)))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return weakref.ref(asyncio.get_running_loop())
-
-    loop = asyncio.run(watch())
-    gc.collect()
-    assert loop() is None
-
-
-def test_each_event_loop_has_its_own() -> None:
-    """A channel belongs to one event loop, and so does a watcher."""
-
-    async def get() -> JobWatcher:
-        return watcher()
-
-    first, second = asyncio.run(get()), asyncio.run(get())
-    assert first is not second
