@@ -220,9 +220,9 @@ class VertexJobOperator(BaseOperator):
         own_deployment = settings.deployment_is_configured()
         return Submitter(
             Places(jobs, compat.task_state_store(context), self.hook.jobs_at),
+            timeout=self.submit_timeout,
             reattach=self.reattach,
             own_deployment=own_deployment,
-            timeout=self.submit_timeout,
             on_cancel=TaskReport(self, context).cancelled,
             before_create=self._stop_if_killed,
         )

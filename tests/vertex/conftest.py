@@ -16,12 +16,14 @@ from airflow_vertex_training.vertex.naming.identity import TaskTry
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.spec.resolve import build, complete
+from airflow_vertex_training.vertex.submit.create import Submitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
     from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.submit.places import Places
 
 REGION = "us-central1"
 RUN_START = datetime(2026, 11, 24, 22, 25, 37, 123456, tzinfo=timezone.utc)
@@ -63,6 +65,11 @@ def a_job(this: TaskTry, *command: str, **changes: Any) -> TrainingJob:
     }
     job = job_of(**{**arguments, **changes})
     return dataclasses.replace(job, labels={**(job.labels or {}), **this.labels()})
+
+
+def submitter(places: Places, timeout: float = 1800.0, **changes: Any) -> Submitter:
+    """Return what gets a try its job, as patient as an operator is by default, changed as asked for."""
+    return Submitter(places, timeout, **changes)
 
 
 @pytest.fixture

@@ -66,17 +66,17 @@ class Submitter:
 
     Args:
         places: where the task's jobs may be, and where this one is asked for.
+        timeout: seconds for which a request quota may refuse the job or answers stay unclear.
         reattach: whether an earlier try's job may be kept, default yes.
         own_deployment: whether ``deployment_id`` was configured, default no.
-        timeout: seconds for which a request quota may refuse the job or answers stay unclear, default 1800.
         on_cancel: called with the name of each job of which Vertex took the cancel, default: nobody is told.
         before_create: called before each create call, and raises where none may be made; default: never.
     """
 
     places: Places
+    timeout: float
     reattach: bool = True
     own_deployment: bool = False
-    timeout: float = 1800.0
     on_cancel: Callable[[str], None] = lambda _: None
     before_create: Callable[[], None] = lambda: None
     # How many create calls got no answer that says whether a job was made.

@@ -18,9 +18,9 @@ from google.auth.credentials import AnonymousCredentials
 from airflow_vertex_training.vertex.api import endpoint, retries
 from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import SubmitTimeoutError, VertexApiError
-from airflow_vertex_training.vertex.submit.create import LOOKS, Outcome, Submitter
+from airflow_vertex_training.vertex.submit.create import LOOKS, Outcome
 from airflow_vertex_training.vertex.submit.places import Places
-from tests.vertex.conftest import REGION, RUN_START, a_job, a_try
+from tests.vertex.conftest import REGION, RUN_START, a_job, a_try, submitter
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
@@ -48,7 +48,7 @@ def test_an_unclear_answer_makes_one_job(
     """An answer that leaves it open whether there is a job is looked into: one job, made before or after."""
     emulator.control.add_fault(project, "error", method="CreateCustomJob", code=code, when=when)
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
 
 
@@ -58,7 +58,7 @@ def test_a_list_that_is_late_makes_no_second_job(emulator: EmulatorProcess, proj
     # The looks after the first create see nothing; those after the second see both.
     emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=3600.0, times=4)
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     oldest, twin = emulator.control.jobs(project)
     assert submitted.job.name == oldest["name"]
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
@@ -74,7 +74,7 @@ def test_a_job_that_no_list_shows_yet_is_no_second_one(
     monkeypatch.setattr(jobs, "find", lambda *args, **kwargs: find(*args, **kwargs)[: next(shown)])
     emulator.control.add_fault(project, "error", method="CreateCustomJob", when="after_commit")
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     oldest, twin = emulator.control.jobs(project)
     assert submitted.job.name == oldest["name"]
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
@@ -89,7 +89,7 @@ def test_two_unclear_creates_leave_one_job(
     monkeypatch.setattr(jobs, "find", lambda *args, **kwargs: find(*args, **kwargs)[: next(shown)])
     emulator.control.add_fault(project, "error", method="CreateCustomJob", when="after_commit", times=2)
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     oldest, twin = emulator.control.jobs(project)
     assert submitted.job.name == oldest["name"]
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
@@ -110,7 +110,7 @@ def test_a_connection_that_fails_after_a_long_wait_gets_its_own_patience(
     quota = {"method": "CreateCustomJob", "code": "RESOURCE_EXHAUSTED", "message": "Quota exceeded"}
     emulator.control.add_fault(project, "error", **quota, times=10)
     this = a_try()
-    assert Submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
     assert next(calls) > 11
 
 
@@ -156,7 +156,7 @@ def test_500_unclear_creates_make_500_jobs(
                 jobs.create(a_job(this))
             never.wait(20.0 / hurry)
             this = dataclasses.replace(this, try_number=2, try_id=f"{this.try_id}-again")
-        return Submitter(Places(jobs)).submit(a_job(this), this).job.name
+        return submitter(Places(jobs)).submit(a_job(this), this).job.name
 
     def sleep(seconds: float) -> None:
         never.wait(seconds / hurry)
@@ -185,7 +185,7 @@ def test_request_quota_is_waited_for(
         times=7,
     )
     this = a_try()
-    assert Submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
     assert len(sleeps) == 7
     assert len(emulator.control.jobs(project)) == 1
 
@@ -205,7 +205,7 @@ def test_100_tries_at_once_get_one_job_each_under_the_submission_quota(
 
     def submit(this: TaskTry) -> str:
         start.wait()
-        return Submitter(Places(jobs)).submit(a_job(this), this).job.name
+        return submitter(Places(jobs)).submit(a_job(this), this).job.name
 
     def sleep(seconds: float) -> None:
         never.wait(seconds / hurry)
@@ -233,7 +233,7 @@ def test_request_quota_is_waited_for_until_submit_timeout(
     with pytest.raises(
         SubmitTimeoutError, match=r"given up after 600 s \(submit_timeout\); none was created"
     ):
-        Submitter(Places(jobs), timeout=600.0).submit(a_job(this), this)
+        submitter(Places(jobs), timeout=600.0).submit(a_job(this), this)
     assert 600 <= sum(sleeps) < 700
     assert states(emulator, project) == []
 
@@ -273,7 +273,7 @@ def test_a_refusal_fails_at_once_and_helps(
     emulator.control.add_fault(project, "error", method="CreateCustomJob", code=code, message=message)
     this = a_try()
     with pytest.raises(VertexApiError) as raised:
-        Submitter(Places(jobs)).submit(a_job(this), this)
+        submitter(Places(jobs)).submit(a_job(this), this)
     assert message in str(raised.value)
     assert words in str(raised.value)
     assert (sleeps, states(emulator, project)) == ([], [])
@@ -288,16 +288,16 @@ def test_the_details_of_a_refusal_come_before_its_words(
     emulator.control.add_fault(project, "error", message="Quota exceeded.", **settings)
     this = a_try()
     with pytest.raises(VertexApiError, match="ask for more at"):
-        Submitter(Places(jobs)).submit(a_job(this), this)
+        submitter(Places(jobs)).submit(a_job(this), this)
     assert (sleeps, states(emulator, project)) == ([], [])
 
 
 def test_a_retry_adopts_the_running_job(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
     """A retry of the same series waits for the job that is there, and the log names it."""
     first = a_try()
-    name = Submitter(Places(jobs)).submit(a_job(first), first).job.name
+    name = submitter(Places(jobs)).submit(a_job(first), first).job.name
     retry = a_try(try_number=2)
-    again = Submitter(Places(jobs)).submit(a_job(retry), retry)
+    again = submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (again.outcome, again.job.name) == (Outcome.ADOPTED, name)
     assert len(emulator.control.jobs(project)) == 1
 
@@ -307,11 +307,11 @@ def test_a_retry_takes_the_result(
 ) -> None:
     """A retry of a job that has succeeded trains nothing again, and says so."""
     first = a_try()
-    name = Submitter(Places(jobs)).submit(a_job(first, "python", "-c", "pass"), first).job.name
+    name = submitter(Places(jobs)).submit(a_job(first, "python", "-c", "pass"), first).job.name
     emulator.control.wait_job(name)
     retry = a_try(try_number=2)
     with caplog.at_level(logging.INFO):
-        again = Submitter(Places(jobs)).submit(a_job(retry), retry)
+        again = submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (again.outcome, again.job.name) == (Outcome.RESULT_TAKEN, name)
     assert f"Taking the result of the job that try 1 created: {name}" in caplog.text
 
@@ -330,9 +330,9 @@ def test_a_job_that_nobody_waits_for_any_more(
 ) -> None:
     """After a clear, or with reattach=False, the old job is cancelled; where it can't be told, left alone."""
     first = a_try()
-    name = Submitter(Places(jobs)).submit(a_job(first), first).job.name
+    name = submitter(Places(jobs)).submit(a_job(first), first).job.name
     wait_until_running(emulator, name)
-    again = Submitter(Places(jobs), reattach=reattach).submit(a_job(retry), retry)
+    again = submitter(Places(jobs), reattach=reattach).submit(a_job(retry), retry)
     assert again.job.name != name
     if retry.run_start is None:
         assert emulator.control.jobs(project)[0]["state"] == "JOB_STATE_RUNNING"
@@ -351,10 +351,10 @@ def test_another_installation_with_the_same_ids(
 ) -> None:
     """A job of another life of the run is left alone with a warning, unless the deployment is told apart."""
     other = a_try(run_start=RUN_START.replace(microsecond=1))
-    name = Submitter(Places(jobs)).submit(a_job(other), other).job.name
+    name = submitter(Places(jobs)).submit(a_job(other), other).job.name
     wait_until_running(emulator, name)
     this = a_try(try_number=2)
-    submitted = Submitter(Places(jobs), own_deployment=own_deployment).submit(a_job(this), this)
+    submitted = submitter(Places(jobs), own_deployment=own_deployment).submit(a_job(this), this)
     assert submitted.outcome is Outcome.CREATED
     if own_deployment:
         emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
@@ -367,9 +367,9 @@ def test_another_installation_with_the_same_ids(
 def test_a_mapped_sibling_is_not_touched(emulator: EmulatorProcess, project: str, jobs: Jobs) -> None:
     """A retry of one mapped task instance leaves the others' jobs alone."""
     sibling = a_try(map_index=0)
-    name = Submitter(Places(jobs)).submit(a_job(sibling), sibling).job.name
+    name = submitter(Places(jobs)).submit(a_job(sibling), sibling).job.name
     this = a_try(map_index=1, try_number=2)
-    assert Submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert submitter(Places(jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
     # A job that is being cancelled is not cancelled yet: what counts is that nobody asked for it.
     assert "CancelCustomJob" not in emulator.control.requests(project)
     assert name in {job["name"] for job in emulator.control.jobs(project)}
@@ -383,7 +383,7 @@ def test_an_endpoint_that_nobody_answers_at_is_given_up_soon(sleeps: list[float]
         Jobs(client, "acme", REGION, sleep=sleeps.append) as jobs,
         pytest.raises(VertexApiError, match=r"^Nothing answers at the endpoint\n"),
     ):
-        Submitter(Places(jobs)).submit(a_job(this), this)
+        submitter(Places(jobs)).submit(a_job(this), this)
     assert 30 <= sum(sleeps) < 100
 
 
@@ -392,7 +392,7 @@ def test_cancel_goes_through_transient_errors_and_is_idempotent(
 ) -> None:
     """Three refusals delay a cancel; a job that has ended already, or is gone, is no error."""
     this = a_try()
-    name = Submitter(Places(jobs)).submit(a_job(this), this).job.name
+    name = submitter(Places(jobs)).submit(a_job(this), this).job.name
     emulator.control.add_fault(project, "error", method="CancelCustomJob", code="UNAVAILABLE", times=3)
     assert jobs.cancel(name)
     emulator.control.wait_job(name, ["JOB_STATE_CANCELLED"])
@@ -405,7 +405,7 @@ def test_a_get_that_never_answers_has_a_deadline(
 ) -> None:
     """A call that hangs is given up at its deadline and made again."""
     this = a_try()
-    name = Submitter(Places(jobs)).submit(a_job(this), this).job.name
+    name = submitter(Places(jobs)).submit(a_job(this), this).job.name
     monkeypatch.setattr(retries, "GET_TIMEOUT", 0.5)
     emulator.control.add_fault(project, "hang", method="GetCustomJob")
     assert jobs.get(name).name == name
@@ -415,6 +415,6 @@ def test_a_last_try_ends_what_came_before_it_only(jobs: Jobs) -> None:
     """A last try that fails finds what it and earlier ones left running, not the job of a later one."""
     names = [jobs.create(a_job(a_try(try_number=number))).name for number in (1, 2, 3)]
 
-    found = Submitter(Places(jobs)).left_running(a_try(try_number=2))
+    found = submitter(Places(jobs)).left_running(a_try(try_number=2))
 
     assert [job.name for job in found] == names[:2]

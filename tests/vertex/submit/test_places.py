@@ -13,9 +13,9 @@ from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import VertexApiError
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.submit import places
-from airflow_vertex_training.vertex.submit.create import Outcome, Submitter
+from airflow_vertex_training.vertex.submit.create import Outcome
 from airflow_vertex_training.vertex.submit.places import Place, Places
-from tests.vertex.conftest import REGION, a_job, a_try
+from tests.vertex.conftest import REGION, a_job, a_try, submitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,8 +57,8 @@ def test_a_job_in_another_region_is_adopted(
 ) -> None:
     """A retry that asks in another region waits for the job that the first try made where it asked."""
     store, first, retry = Memory(), a_try(), a_try(try_number=2)
-    made = Submitter(Places(elsewhere, store, open_jobs)).submit(a_job(first), first)
-    again = Submitter(Places(jobs, store, open_jobs)).submit(a_job(retry), retry)
+    made = submitter(Places(elsewhere, store, open_jobs)).submit(a_job(first), first)
+    again = submitter(Places(jobs, store, open_jobs)).submit(a_job(retry), retry)
     assert (again.outcome, again.job.name) == (Outcome.ADOPTED, made.job.name)
     assert f"/{ELSEWHERE}/" in again.job.name
     assert len(emulator.control.jobs(project)) == 1
@@ -69,8 +69,8 @@ def test_a_job_in_another_region_is_cancelled(
 ) -> None:
     """What nobody waits for is cancelled where it is, also by a try that has asked in two regions itself."""
     store, first, retry = Memory(), a_try(), a_try(try_number=2)
-    made = Submitter(Places(elsewhere, store, open_jobs)).submit(a_job(first), first)
-    new = Submitter(Places(jobs, store, open_jobs), reattach=False).submit(a_job(retry), retry)
+    made = submitter(Places(elsewhere, store, open_jobs)).submit(a_job(first), first)
+    new = submitter(Places(jobs, store, open_jobs), reattach=False).submit(a_job(retry), retry)
     emulator.control.wait_job(made.job.name, ["JOB_STATE_CANCELLED"])
     assert new.outcome is Outcome.CREATED
     assert [place["region"] for place in store[places.KEY]] == [ELSEWHERE, REGION]
@@ -102,8 +102,8 @@ def test_without_a_store_only_one_place_is_known(
 ) -> None:
     """The limit before Airflow 3.3: a job in another region is not found."""
     first, retry = a_try(), a_try(try_number=2)
-    Submitter(Places(elsewhere, None, open_jobs)).submit(a_job(first), first)
-    again = Submitter(Places(jobs, None, open_jobs)).submit(a_job(retry), retry)
+    submitter(Places(elsewhere, None, open_jobs)).submit(a_job(first), first)
+    again = submitter(Places(jobs, None, open_jobs)).submit(a_job(retry), retry)
     assert again.outcome is Outcome.CREATED
     assert len(emulator.control.jobs(project)) == 2
 
@@ -119,7 +119,7 @@ def test_a_place_is_written_down_before_a_job_is_made_there(
 
     this = a_try()
     with pytest.raises(LookupError):
-        Submitter(Places(jobs, GivenUp())).submit(a_job(this), this)
+        submitter(Places(jobs, GivenUp())).submit(a_job(this), this)
     assert emulator.control.jobs(project) == []
 
 
@@ -139,8 +139,8 @@ def test_a_place_is_written_down_once(jobs: Jobs) -> None:
 def test_what_another_version_has_stored_is_read_leniently(jobs: Jobs, stored: Any) -> None:
     """What can't be read is no place, and no reason to fail."""
     this = a_try(try_number=2)
-    submitter = Submitter(Places(jobs, Memory({places.KEY: stored})))
-    assert submitter.submit(a_job(this), this).outcome is Outcome.CREATED
+    submitted = submitter(Places(jobs, Memory({places.KEY: stored}))).submit(a_job(this), this)
+    assert submitted.outcome is Outcome.CREATED
 
 
 def test_a_place_that_refuses_is_said(
@@ -157,7 +157,7 @@ def test_a_place_that_refuses_is_said(
     settings = {"method": "ListCustomJobs", "region": ELSEWHERE, "code": "PERMISSION_DENIED", "times": None}
     emulator.control.add_fault(project, "error", **settings)
     this = a_try(try_number=2)
-    assert Submitter(Places(jobs, store, open_jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert submitter(Places(jobs, store, open_jobs)).submit(a_job(this), this).outcome is Outcome.CREATED
     assert f"An earlier try of this task asked for its job in {ELSEWHERE} of project {project}" in caplog.text
 
 
@@ -170,7 +170,7 @@ def test_a_place_that_does_not_answer_now_is_waited_for(
     emulator.control.add_fault(project, "error", method="ListCustomJobs", region=ELSEWHERE, times=None)
     this = a_try(try_number=2)
     with pytest.raises(VertexApiError, match=f"Listing jobs in {ELSEWHERE}"):
-        Submitter(Places(jobs, store, open_jobs)).submit(a_job(this), this)
+        submitter(Places(jobs, store, open_jobs)).submit(a_job(this), this)
     assert emulator.control.jobs(project) == []
 
 
@@ -179,4 +179,4 @@ def test_a_place_out_of_reach_is_passed_over(jobs: Jobs, elsewhere: Jobs) -> Non
     store = Memory()
     Places(elsewhere, store).remember()
     this = a_try(try_number=2)
-    assert Submitter(Places(jobs, store)).submit(a_job(this), this).outcome is Outcome.CREATED
+    assert submitter(Places(jobs, store)).submit(a_job(this), this).outcome is Outcome.CREATED

@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from airflow_vertex_training.vertex.api import endpoint
 from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
-from airflow_vertex_training.vertex.submit.create import LOOKS, Submitter
+from airflow_vertex_training.vertex.submit.create import LOOKS
 from airflow_vertex_training.vertex.submit.places import Places
-from tests.vertex.conftest import REGION, a_job, a_try
+from tests.vertex.conftest import REGION, a_job, a_try, submitter
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
@@ -106,7 +106,7 @@ class Tries(RuleBasedStateMachine):
         """Let a try submit; return the job that it waits for then."""
         self.jobs.lost, self.jobs.late = lost, late
         try:
-            return Submitter(Places(self.jobs), reattach=self.reattach).submit(a_job(this), this).job.name
+            return submitter(Places(self.jobs), reattach=self.reattach).submit(a_job(this), this).job.name
         except VertexTrainingError:
             return None
 

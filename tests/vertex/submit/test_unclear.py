@@ -12,9 +12,9 @@ from google.auth.exceptions import RefreshError, TransportError
 
 from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import TryGivenUpError, UnclearSubmitError, VertexApiError
-from airflow_vertex_training.vertex.submit.create import LOOKS, Outcome, Submitter
+from airflow_vertex_training.vertex.submit.create import LOOKS, Outcome
 from airflow_vertex_training.vertex.submit.places import Places
-from tests.vertex.conftest import REGION, a_job, a_try
+from tests.vertex.conftest import REGION, a_job, a_try, submitter
 
 if TYPE_CHECKING:
     from airflow_vertex_training.emulator.control.process import EmulatorProcess
@@ -42,7 +42,7 @@ def test_an_answer_that_stays_unclear_is_told_as_such(
         emulator.control.add_fault(project, **fault)
     this = a_try()
     with pytest.raises(UnclearSubmitError) as raised:
-        Submitter(Places(jobs), timeout=100.0).submit(a_job(this), this)
+        submitter(Places(jobs), timeout=100.0).submit(a_job(this), this)
     assert str(raised.value).startswith("Whether a job was created is not known: ")
     assert "none was created" not in str(raised.value)
     command = f"gcloud ai custom-jobs list --region={REGION} --project={project}"
@@ -59,7 +59,7 @@ def test_what_an_unclear_create_left_is_found_late(
     this = a_try()
     name = jobs.create(a_job(this)).name
     emulator.control.add_fault(project, **NO_LIST, times=2)
-    found = Submitter(Places(jobs)).left_running(this, unclear_calls=1)
+    found = submitter(Places(jobs)).left_running(this, unclear_calls=1)
     assert [job.name for job in found] == [name]
     assert sleeps == list(LOOKS[:3])
 
@@ -71,7 +71,7 @@ def test_a_look_is_waited_for_as_long_as_a_job(
     emulator.control.add_fault(project, **LOST)
     emulator.control.add_fault(project, "error", method="ListCustomJobs", times=60)
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
     assert sum(sleeps) > 200
 
@@ -85,7 +85,7 @@ def test_after_a_second_create_both_jobs_are_waited_for(
     monkeypatch.setattr(jobs, "find", lambda *args, **kwargs: find(*args, **kwargs)[next(shown)])
     emulator.control.add_fault(project, **LOST)
     this = a_try()
-    submitted = Submitter(Places(jobs)).submit(a_job(this), this)
+    submitted = submitter(Places(jobs)).submit(a_job(this), this)
     oldest, twin = emulator.control.jobs(project)
     assert submitted.job.name == oldest["name"]
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
@@ -99,7 +99,7 @@ def test_a_retry_looks_once_more_after_it_has_created(
     name = jobs.create(a_job(first)).name
     emulator.control.add_fault(project, **NO_LIST)
     retry = a_try(try_number=2)
-    submitted = Submitter(Places(jobs)).submit(a_job(retry), retry)
+    submitted = submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (submitted.outcome, submitted.job.name) == (Outcome.ADOPTED, name)
     twin = emulator.control.jobs(project)[1]
     emulator.control.wait_job(twin["name"], ["JOB_STATE_CANCELLED"])
@@ -111,7 +111,7 @@ def test_a_refused_second_look_loses_no_job(
     """A retry that may not list after it has created keeps what it made, and says what it could not see."""
     emulator.control.add_fault(project, **DENIED, method="ListCustomJobs", skip=1)
     retry = a_try(try_number=2)
-    submitted = Submitter(Places(jobs)).submit(a_job(retry), retry)
+    submitted = submitter(Places(jobs)).submit(a_job(retry), retry)
     assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
     assert f"Whether this is the task's only job could not be seen: {submitted.job.name}" in caplog.text
 
@@ -125,7 +125,7 @@ def test_a_twin_that_can_not_be_cancelled_loses_nothing(
     emulator.control.add_fault(project, **DENIED, method="CancelCustomJob")
     retry = a_try(try_number=2)
     with caplog.at_level(logging.INFO):
-        submitted = Submitter(Places(jobs)).submit(a_job(retry), retry)
+        submitted = submitter(Places(jobs)).submit(a_job(retry), retry)
     assert (submitted.outcome, submitted.job.name) == (Outcome.ADOPTED, kept)
     assert caplog.text.index(f"created: {kept}") < caplog.text.index(f"may run on and cost money: {twin}")
 
@@ -139,7 +139,7 @@ def test_a_cleared_job_that_can_not_be_cancelled_has_no_successor(
     emulator.control.add_fault(project, **DENIED, method="CancelCustomJob")
     cleared = a_try(try_number=2, clear_number=1, max_tries=2)
     with pytest.raises(VertexApiError, match=f"PERMISSION_DENIED: .*\nCancelling {name} failed"):
-        Submitter(Places(jobs)).submit(a_job(cleared), cleared)
+        submitter(Places(jobs)).submit(a_job(cleared), cleared)
     assert len(emulator.control.jobs(project)) == 1
 
 
@@ -154,7 +154,7 @@ def test_a_try_that_was_given_up_touches_nothing(
     with pytest.raises(
         TryGivenUpError, match=f"given up try 2 of this task: a later try has a job.*\nJob: {name}"
     ):
-        Submitter(Places(jobs), reattach=reattach).submit(a_job(old), old)
+        submitter(Places(jobs), reattach=reattach).submit(a_job(old), old)
     assert len(emulator.control.jobs(project)) == 1
     assert "CancelCustomJob" not in emulator.control.requests(project)
 
@@ -183,7 +183,7 @@ def test_a_job_with_other_settings_is_adopted_with_a_warning(
     first, retry = a_try(), a_try(try_number=2)
     env = {"SECRET": "old", "GONE": "x"}
     name = jobs.create(a_job(first, env=env)).name
-    submitted = Submitter(Places(jobs)).submit(a_job(retry, **{"env": env, **changes}), retry)
+    submitted = submitter(Places(jobs)).submit(a_job(retry, **{"env": env, **changes}), retry)
     assert (submitted.outcome, submitted.job.name) == (Outcome.ADOPTED, name)
     assert f"other settings than this try has; they differ in: {named}. To run" in caplog.text
     assert "old" not in caplog.text
@@ -194,7 +194,7 @@ def test_the_same_settings_are_adopted_without_a_word(jobs: Jobs, caplog: pytest
     first, retry = a_try(), a_try(try_number=2)
     jobs.create(a_job(first, env={"A": "1", "AIRFLOW_CTX_TRY_NUMBER": "1"}))
     again = a_job(retry, env={"A": "1", "AIRFLOW_CTX_TRY_NUMBER": "2"})
-    assert Submitter(Places(jobs)).submit(again, retry).outcome is Outcome.ADOPTED
+    assert submitter(Places(jobs)).submit(again, retry).outcome is Outcome.ADOPTED
     assert "settings" not in caplog.text
 
 
@@ -221,7 +221,7 @@ def test_credentials_that_google_refuses_are_told_at_once(
     bad = Jobs(jobs.client, project, REGION, jobs.sleep, NoToken(RefreshError("invalid_grant"), 10**6))
     this = a_try(try_number=try_number)
     with pytest.raises(VertexApiError, match=r"(?s)check the connection's keyfile.*invalid_grant"):
-        Submitter(Places(bad)).submit(a_job(this), this)
+        submitter(Places(bad)).submit(a_job(this), this)
     assert (sleeps, emulator.control.requests(project)) == ([], {})
 
 
@@ -236,6 +236,6 @@ def test_a_token_that_may_come_is_waited_for(
     """A token that can't be had for some seconds delays the job, and leaves nothing unclear."""
     late = Jobs(jobs.client, project, REGION, jobs.sleep, NoToken(error, 2))
     this = a_try()
-    submitted = Submitter(Places(late)).submit(a_job(this), this)
+    submitted = submitter(Places(late)).submit(a_job(this), this)
     assert [job["name"] for job in emulator.control.jobs(project)] == [submitted.job.name]
     assert "ListCustomJobs" not in emulator.control.requests(project)
