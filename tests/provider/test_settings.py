@@ -6,6 +6,7 @@ import pytest
 
 from airflow_vertex_training import settings
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from tests.provider.task_runs import run_task
 from tests.provider.training_tasks import make
 
@@ -70,3 +71,8 @@ def test_check_reads_every_option(monkeypatch):
         with pytest.raises(InvalidJobError, match=option):
             settings.check()
         monkeypatch.delenv(f"AIRFLOW__VERTEX_TRAINING__{option.upper()}")
+
+
+def test_without_a_deployment_id_triggers_and_jobs_have_the_same():
+    """What a trigger takes for the default is what Airflow is told that the default is."""
+    assert settings.deployment_id() == DEFAULT_DEPLOYMENT_ID

@@ -122,6 +122,11 @@ def is_not_found(error: BaseException) -> bool:
     return status_code(error) is StatusCode.NOT_FOUND
 
 
+def refuses_credentials(error: BaseException) -> bool:
+    """Whether the server did not take the caller's credentials, so that new ones may help."""
+    return status_code(error) in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
+
+
 def was_never_sent(error: BaseException) -> bool:
     """Whether there was no connection or no token, so that the server can't have seen the call."""
     if isinstance(error, auth_exceptions.GoogleAuthError):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.protobuf import json_format
-from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import status
 from airflow_vertex_training.vertex.api.log_calls import AsyncLogs
@@ -51,8 +50,6 @@ _OUTAGE_AT_THE_END = 20.0
 _LAST_LINES_TIMEOUT = 30.0
 # The exception is looked for in so many of a replica's last entries: there may be lines after it.
 _LAST_ENTRIES = 100
-
-_CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
 
 
 class LogTail:
@@ -263,7 +260,7 @@ class LogTail:
         is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
         if is_refusal:
             wait = _REFUSED_WAIT
-        self._open_anew = status.status_code(error) in _CREDENTIALS or not isinstance(
+        self._open_anew = status.refuses_credentials(error) or not isinstance(
             error, (GoogleAPICallError, GoogleAuthError)
         )
         self._not_before = now + wait

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
-from grpc import StatusCode
 
 from airflow_vertex_training.vertex.api import advice, protos, retries, status
 from airflow_vertex_training.vertex.api.calls import AsyncJobs
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     OnActiveJobs = Callable[[ActiveJobs], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
-
-_CREDENTIALS = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
 
 
 @dataclass(frozen=True)
@@ -255,7 +252,7 @@ def _failed(error: Exception, job_name: str = "") -> Failed:
         error,
         _meaning(error, of_a_job=bool(job_name)),
         advice.describe(error),
-        bad_credentials=status.status_code(error) in _CREDENTIALS,
+        bad_credentials=status.refuses_credentials(error),
         job_name=job_name,
     )
 
