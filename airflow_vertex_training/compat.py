@@ -48,7 +48,6 @@ __all__ = [
     "is_of_a_mapped_task",
     "is_triggerer",
     "mapped_arguments",
-    "masked",
     "not_retried",
     "policy_retries",
     "read_connections_of_the_server",
@@ -219,14 +218,6 @@ def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:
     from airflow.sdk.execution_time.context import context_to_airflow_vars
 
     return context_to_airflow_vars(context, in_env_var_format=True)
-
-
-def masked(value: str, name: str) -> str:
-    """Return ``value``, or asterisks where Airflow takes ``name`` for that of a secret."""
-    from airflow.sdk import log
-
-    # Not in the module's __all__, but where Airflow itself takes it from.
-    return str(log.redact(value, name))  # type: ignore[attr-defined]
 
 
 def find_dag(dag_id: str) -> tuple[Any, dict[str, str]]:

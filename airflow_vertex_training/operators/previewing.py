@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training import compat
 from airflow_vertex_training.vertex.spec import message
 from airflow_vertex_training.vertex.spec.resolve import pending_connection, said_as_written
 
@@ -124,12 +123,16 @@ def preview(
 
 def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
     """Return a job as the API's JSON with the values masked that Airflow would mask, by their names."""
+    from airflow.sdk import log
+
     for pool in custom_job.get("jobSpec", {}).get("workerPoolSpecs", ()):
         for program in ("containerSpec", "pythonPackageSpec"):
             variables = pool.get(program, {}).get("env")
             for variable in variables if isinstance(variables, list) else ():
                 if isinstance(variable["value"], str):
-                    variable["value"] = compat.masked(variable["value"], variable["name"])
+                    # Not in the module's __all__, but where Airflow itself takes it from.
+                    redacted = log.redact(variable["value"], variable["name"])  # type: ignore[attr-defined]
+                    variable["value"] = str(redacted)
     return custom_job
 
 
