@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_vertex_training import compat, settings
-from airflow_vertex_training.ending import job_in_xcom, task_state
+from airflow_vertex_training.ending import job_in_xcom
 from airflow_vertex_training.links import ALL_LINKS, shells_keeper
 from airflow_vertex_training.log_positions import StorePositions, XComPositions, hand_on
-from airflow_vertex_training.operators.task_ending import TaskEnding, stop_dag_test
+from airflow_vertex_training.operators.task_ending import TaskEnding, retry_is_in_vain, stop_dag_test
 from airflow_vertex_training.operators.task_report import TaskReport
+from airflow_vertex_training.operators.task_submission import TaskSubmission
 from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.ownership import Asker
 from airflow_vertex_training.triggers import VertexJobTrigger
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
-from airflow_vertex_training.vertex.exceptions import Retry, UnclearSubmitError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.states import ended_badly
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
-    from airflow_vertex_training.vertex.submit.create import Submission, Submitter
+    from airflow_vertex_training.vertex.submit.create import Submission
 
 
 class VertexJobOperator(BaseOperator):
@@ -104,28 +105,19 @@ class VertexJobOperator(BaseOperator):
 
     def _run(self, context: Context) -> dict[str, Any]:
         settings.check()
-        this = task_try(context)
+        submission = TaskSubmission(self, context, task_try(context), self._killed)
         try:
-            submitted, wanted = self._submit(context, this)
+            submitted, wanted = submission.submit()
         except Exception as error:
-            # Only a series' first try spares the task its retries: after a later one, the next may still find
-            # an earlier job.
-            first = this.try_number == _first_try(context["ti"])
-            hopeless = first and self._retry_is_in_vain(error)
-            unclear_calls = error.calls if isinstance(error, UnclearSubmitError) else 0
-            if this.try_number > 1 or unclear_calls:
-                TaskEnding(self, context).see_to_found(
-                    lambda jobs: self._submitter(context, jobs).left_running(this, unclear_calls),
-                    compat.not_retried(error) if hopeless else error,
-                )
-            if hopeless:
-                raise compat.not_retried(error) from None
-            raise
+            raised = submission.see_to_jobs(error)
+            if raised is error:
+                raise
+            raise raised from None
         ended, exception = submitted.job, ""
         self._job_name = ended.name
         try:
             TaskReport(self, context).announce(submitted, wanted)
-            self._stop_if_ended_meanwhile(context)
+            submission.stop_if_ended_meanwhile()
             if not ended.is_final:
                 position = self._log_position(context, submitted)
                 if self.deferrable:
@@ -188,12 +180,7 @@ class VertexJobOperator(BaseOperator):
 
     def _as_failed(self, error: Exception) -> Exception:
         """Return the error that the task ends by; Airflow does not retry after it where that can't help."""
-        return compat.not_retried(error) if self._retry_is_in_vain(error) else error
-
-    def _retry_is_in_vain(self, error: Exception) -> bool:
-        """Whether Airflow should not retry after ``error``, where no retry policy of the task says it."""
-        never = isinstance(error, VertexTrainingError) and error.retry is Retry.NEVER
-        return never and getattr(self, "retry_policy", None) is None
+        return compat.not_retried(error) if retry_is_in_vain(self, error) else error
 
     @cached_property
     def hook(self) -> VertexTrainingHook:
@@ -202,46 +189,9 @@ class VertexJobOperator(BaseOperator):
 
         return VertexTrainingHook(self.gcp_conn_id, self.impersonation_chain)
 
-    def _submit(self, context: Context, this: TaskTry) -> tuple[Submission, TrainingJob]:
-        job = self.training_job(context, this)
-        with self.jobs() as jobs:
-            jobs.sleep = self._sleep
-            self.log.info("Submitting to %s (project %s): %s", jobs.region, jobs.project, job.in_words())
-            return self._submitter(context, jobs).submit(job, this), job
-
     def jobs(self) -> Jobs:
         """Return the jobs of the region that the task submits to, for a ``with`` block."""
         return self.hook.jobs(self.hook.resolve_region(self.region), self.project_id)
-
-    def _submitter(self, context: Context, jobs: Jobs) -> Submitter:
-        from airflow_vertex_training.vertex.submit.create import Submitter
-        from airflow_vertex_training.vertex.submit.places import Places
-
-        own_deployment = settings.deployment_is_configured()
-        return Submitter(
-            Places(jobs, compat.task_state_store(context), self.hook.jobs_at),
-            timeout=self.submit_timeout,
-            reattach=self.reattach,
-            own_deployment=own_deployment,
-            on_cancel=TaskReport(self, context).cancelled,
-            before_create=self._stop_if_killed,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        self._killed.wait(seconds)
-        self._stop_if_killed()
-
-    def _stop_if_killed(self) -> None:
-        if self._killed.is_set():
-            msg = "the task was killed while its job was being submitted"
-            raise VertexTrainingError(msg)
-
-    def _stop_if_ended_meanwhile(self, context: Context) -> None:
-        """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
-        self._stop_if_killed()
-        if task_state(context["ti"]) != "running":
-            msg = "the task was ended while its job was being submitted"
-            raise VertexTrainingError(msg)
 
     def _log_position(self, context: Context, submitted: Submission) -> dict[str, Any] | None:
         """Return where the log of an earlier try's job was read to, as far as that is known."""
@@ -316,12 +266,6 @@ class VertexJobOperator(BaseOperator):
 _SHORTEST_DEFERRAL = timedelta(seconds=10)
 # Airflow leaves a killed task 5 seconds in all: for the answer, and for the cancel.
 _HANDLER_SECONDS = 2.0
-
-
-def _first_try(ti: Any) -> int:
-    """Return the number of the try that a series began with, where ``retries`` was not edited since."""
-    # Airflow's own formula: a clear raises max_tries, a retry does not.
-    return int(ti.max_tries - (ti.task.retries or 0) + 1)
 
 
 def _alone(error: Exception) -> Exception:

@@ -9,12 +9,13 @@ from airflow_vertex_training import compat
 from airflow_vertex_training.ending import Ending, api_server_is_down, task_state_in_time
 from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
+from airflow_vertex_training.vertex.exceptions import Retry, VertexTrainingError
 from airflow_vertex_training.vertex.naming.identity import TRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
     from airflow_vertex_training.operators.execution import VertexJobOperator
     from airflow_vertex_training.ownership import Verdict
@@ -106,6 +107,12 @@ class TaskEnding:
     @property
     def _ending(self) -> Ending:
         return Ending(lambda: self.operator.hook, self.operator.log, self.context["ti"])
+
+
+def retry_is_in_vain(operator: BaseOperator, error: BaseException) -> bool:
+    """Whether Airflow should not retry after ``error``, where no retry policy of the task says it."""
+    never = isinstance(error, VertexTrainingError) and error.retry is Retry.NEVER
+    return never and getattr(operator, "retry_policy", None) is None
 
 
 def stop_dag_test(context: Context, error: BaseException) -> None:
