@@ -87,10 +87,18 @@ class TaskSubmission:
         )
 
     def _retry_may_keep_a_job(self) -> bool:
-        """Whether an earlier try of the same series may have left a job, as far as ``retries`` was not edited."""
-        # Airflow's own formula for a series' first try: a clear raises max_tries, a retry does not.
-        retries: int = self.context["ti"].task.retries or 0
-        return self.this.try_number != self.this.max_tries - retries + 1
+        """Whether an earlier try may have left a job that the next try can go on with."""
+        this = self.this
+        if this.try_number == 1:
+            return False
+        try:
+            with self.operator.jobs() as jobs:
+                return self._submitter(jobs).retry_keeps(this) is not None
+        except Exception:  # noqa: BLE001 - why this try got no job often keeps it from looking, too
+            # Airflow's own formula for a task's first try, also after a clear: that one has no job to go on
+            # with. It is wrong where ``retries`` was edited since.
+            retries: int = self.context["ti"].task.retries or 0
+            return this.try_number != this.max_tries - retries + 1
 
     def _sleep(self, seconds: float) -> None:
         self.killed.wait(seconds)

@@ -8,7 +8,11 @@ import pytest
 from airflow import __version__
 
 from airflow_vertex_training import compat
-from airflow_vertex_training.vertex.exceptions import TryGivenUpError, UnclearSubmitError
+from airflow_vertex_training.vertex.exceptions import (
+    PermissionDeniedError,
+    TryGivenUpError,
+    UnclearSubmitError,
+)
 from tests.provider.task_runs import run_task
 from tests.provider.training_tasks import FOREVER, make, only_job, submitted
 
@@ -56,6 +60,83 @@ def test_retries_edited_between_tries(on_emulator, project, supervisor, before, 
     assert outcome.state == "deferred"
     assert supervisor.xcoms["job_name"] == name
     assert len(on_emulator.control.jobs(project)) == 1
+
+
+RETRY = {"try_number": 2, "max_tries": 2}
+CLEARED = {"try_number": 2, "max_tries": 3, "clear_number": 1}
+PROGRAMS = {"RUNNING": FOREVER, "SUCCEEDED": "print('trained')", "FAILED": "raise SystemExit(1)"}
+
+
+@pytest.mark.parametrize(
+    ("job", "ti", "operator", "state", "end"),
+    [
+        (None, {"try_number": 1, "max_tries": 3}, {"retries": 1}, "failed", None),
+        (None, RETRY, {"retries": 2}, "failed", None),
+        ("RUNNING", RETRY, {"retries": 2}, "up_for_retry", "RUNNING"),
+        ("RUNNING", RETRY, {"retries": 1}, "up_for_retry", "RUNNING"),
+        ("RUNNING", RETRY, {"retries": 5}, "up_for_retry", "RUNNING"),
+        ("RUNNING", RETRY, {"reattach": False}, "failed", "CANCELLED"),
+        ("SUCCEEDED", RETRY, {}, "up_for_retry", "SUCCEEDED"),
+        ("FAILED", RETRY, {}, "failed", "FAILED"),
+        ("RUNNING", CLEARED, {}, "failed", "CANCELLED"),
+        ("RUNNING", CLEARED, {"retries": 1}, "failed", "CANCELLED"),
+    ],
+    ids=[
+        "retries edited before the first try",
+        "a retry, no try has made a job",
+        "a retry, the job runs",
+        "the same, retries edited: less",
+        "the same, retries edited: more",
+        "the same, reattach is off",
+        "a retry, the job succeeded",
+        "a retry, the job failed",
+        "the task was cleared, its job runs",
+        "the same, retries edited",
+    ],
+)
+def test_an_error_that_no_retry_can_mend(on_emulator, project, supervisor, job, ti, operator, state, end):
+    """It ends the retries, unless an earlier try has left a job that the next one can go on with."""
+    name = ""
+    if job:
+        run_task(make(program=PROGRAMS[job], retries=2))
+        name = only_job(on_emulator, project)["name"]
+        on_emulator.control.wait_job(name, [f"JOB_STATE_{job}"])
+    size = "{{ 100 if ti.try_number == 3 else 'much' }}"
+    edited = make(**{"retries": 2, "boot_disk_size_gb": size, **operator})
+
+    outcome = run_task(edited, **ti)
+
+    assert "boot_disk_size_gb: must be a whole number" in str(outcome.error)
+    assert outcome.state == state
+    if job:
+        assert on_emulator.control.wait_job(name, [f"JOB_STATE_{end}"])
+    if state == "up_for_retry":
+        assert run_task(edited, **{**ti, "try_number": 3}).state in {"deferred", "success"}
+        assert only_job(on_emulator, project)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("ti", "state"),
+    [
+        ({"try_number": 1, "max_tries": 2}, "failed"),
+        (RETRY, "up_for_retry"),
+        (CLEARED, "failed"),
+        ({"try_number": 3, "max_tries": 3, "clear_number": 1}, "up_for_retry"),
+    ],
+    ids=["first try", "its retry", "cleared", "the retry after a clear"],
+)
+def test_an_error_that_no_retry_can_mend_where_no_job_can_be_seen(
+    on_emulator, project, supervisor, ti, state
+):
+    """Where lists are refused, too, the first try of a series ends the retries, and its retries do not."""
+    on_emulator.control.add_fault(project, **NO_LIST, times=None)
+    refused = {**NO_LIST, "method": "CreateCustomJob"}
+    on_emulator.control.add_fault(project, **refused, times=None)
+
+    outcome = run_task(make(retries=2), **ti)
+
+    assert isinstance(outcome.error, PermissionDeniedError)
+    assert outcome.state == state
 
 
 @pytest.mark.skipif(__version__.startswith("3.1."), reason="Airflow 3.1 does not count clears of other tasks")

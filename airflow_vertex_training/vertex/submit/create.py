@@ -23,7 +23,7 @@ from airflow_vertex_training.vertex.exceptions import (
 )
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import age
-from airflow_vertex_training.vertex.submit.decide import Decision, Judged, decide, left_over
+from airflow_vertex_training.vertex.submit.decide import Decision, Judged, decide, left_over, retry_keeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +125,15 @@ class Submitter:
         if not unclear_calls:
             return left_over(self.places.find(identity.TASK_INSTANCE, this.task_instance), this)
         return left_over(self._look(this, unclear_calls, identity.TASK_INSTANCE, this.task_instance), this)
+
+    def retry_keeps(self, this: TaskTry) -> JobSnapshot | None:
+        """Return the job that a retry of this try would find and keep, as far as lists show by now.
+
+        Raises:
+            VertexApiError: the jobs can't be listed.
+        """
+        found = self.places.find(identity.TASK_INSTANCE, this.task_instance)
+        return retry_keeps(found, this, reattach=self.reattach)
 
     @property
     def _jobs(self) -> Jobs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,18 @@ def left_over(found: Iterable[JobSnapshot], this: TaskTry) -> list[JobSnapshot]:
     """
     ours = (job for job in found if claim(job, this) not in {Claim.FOREIGN, Claim.LATER_TRY})
     return sorted((job for job in ours if job.can_be_waited_for), key=age)
+
+
+def retry_keeps(found: Iterable[JobSnapshot], this: TaskTry, *, reattach: bool) -> JobSnapshot | None:
+    """Return the job that a retry of this try would keep, were it asked now.
+
+    Args:
+        found: jobs that carry the label of this try's task instance.
+        this: the try that fails.
+        reattach: whether a job of an earlier try may be kept.
+    """
+    retry = replace(this, try_number=this.try_number + 1, try_id="the next one's")
+    return decide(found, retry, reattach=reattach, own_deployment=False).keep
 
 
 def claim(job: JobSnapshot, this: TaskTry) -> Claim:

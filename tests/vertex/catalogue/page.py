@@ -26,8 +26,8 @@ An error in a task's log begins with what happened. Then it says what that means
 said. This page has all errors that are recognised. Others are shown as Google tells them.
 
 Each error has a class of its own in `airflow_vertex_training.vertex.exceptions`. Where another try *does not
-help*, the task fails at once, whatever its `retries` say. From Airflow 3.3 on, a retry policy can decide more
-finely:
+help*, the task fails at once, whatever its `retries` say, unless an earlier try has left a job that the next
+one can go on with. From Airflow 3.3 on, a retry policy can decide more finely:
 
 ```python
 from airflow_vertex_training.operators import VertexCustomTrainingOperator

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import JobSnapshot
-from airflow_vertex_training.vertex.submit.decide import Claim, Decision, claim, decide, left_over
+from airflow_vertex_training.vertex.submit.decide import (
+    Claim,
+    Decision,
+    claim,
+    decide,
+    left_over,
+    retry_keeps,
+)
 from tests.vertex.conftest import RUN_START, a_try
 
 if TYPE_CHECKING:
@@ -244,6 +251,51 @@ def test_each_case_of_the_design(found: list[JobSnapshot], keep: str | None, can
     assert bool(decision.superseded_by) == any(
         int(each.labels[identity.TRY_NUMBER]) > THIS.try_number for each in found
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "reattach", "kept"),
+    [
+        ([], True, None),
+        ([job("a", "RUNNING", 1)], True, "a"),
+        ([job("a", "RUNNING", 1)], False, None),
+        ([job("a", "SUCCEEDED", 1)], True, "a"),
+        ([job("a", "FAILED", 1)], True, None),
+        ([job("a", "CANCELLING", 1)], True, None),
+        ([job("a", "RUNNING", 1, **TRY_3)], True, "a"),
+        ([job("a", "RUNNING", 1, **TRY_3)], False, None),
+        ([job("a", "RUNNING", 1, **CLEARED)], True, None),
+        ([job("a", "RUNNING", 1, **OTHER_CLEAR)], True, "a"),
+        ([job("a", "SUCCEEDED", 1, **OTHER_CLEAR)], True, None),
+        ([job("a", "RUNNING", 1, **OTHER_LIFE)], True, None),
+    ],
+    ids=[
+        "there is none",
+        "an earlier try's runs",
+        "the same, but reattach is off",
+        "an earlier try's succeeded",
+        "it failed",
+        "it is being cancelled",
+        "the failing try made it",
+        "the same, but reattach is off, which goes for the retry",
+        "the task was cleared",
+        "some task of the run was cleared",
+        "some task of the run was cleared after the job succeeded",
+        "an earlier life of the run, or another installation",
+    ],
+)
+def test_what_a_retry_would_keep(found: list[JobSnapshot], *, reattach: bool, kept: str | None) -> None:
+    """A try that fails can tell whether the next one finds a job to go on with."""
+    job = retry_keeps(found, THIS, reattach=reattach)
+    assert (job.name if job else None) == kept
+
+
+@given(case=cases(), reattach=st.booleans())
+def test_a_retry_keeps_what_it_was_said_to_keep(case: Case, *, reattach: bool) -> None:
+    """The next try, asked about the same jobs, decides as was foretold."""
+    retry = dataclasses.replace(case.this, try_number=case.this.try_number + 1, try_id="retry")
+    kept = decide(case.found, retry, reattach=reattach, own_deployment=True).keep
+    assert retry_keeps(case.found, case.this, reattach=reattach) == kept
 
 
 def test_an_own_deployment_ends_earlier_lives_of_the_run() -> None:
