@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training import hooks
+from airflow_vertex_training import polling
 from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.logs.entries import nanoseconds
 from airflow_vertex_training.vertex.logs.lines import replica_in
@@ -75,7 +75,7 @@ class Following:
             JobLostError: the job was deleted.
             VertexApiError: the job could not be seen for too long.
         """
-        updates = hooks.watch_job(
+        updates = polling.watch_job(
             self.job_name,
             gcp_conn_id=self.gcp_conn_id,
             impersonation_chain=self.impersonation_chain,
@@ -96,7 +96,7 @@ class Following:
 
     def tail(self) -> LogTail:
         """Return the reader of logs that this job's project and connection share."""
-        return hooks.log_tail(
+        return polling.log_tail(
             self.job_name,
             gcp_conn_id=self.gcp_conn_id,
             impersonation_chain=self.impersonation_chain,

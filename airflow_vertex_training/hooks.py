@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connection
 from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-from asgiref.sync import sync_to_async
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 
-from airflow_vertex_training import compat, metrics, settings
+from airflow_vertex_training import compat, settings
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.api.emulator import (
     EMULATOR_VARIABLE,
@@ -28,18 +27,15 @@ from airflow_vertex_training.vertex.spec.arguments import read_connection
 from airflow_vertex_training.vertex.spec.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient, JobServiceClient
     from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
 
     from airflow_vertex_training.vertex.api.calls import Jobs
-    from airflow_vertex_training.vertex.logs.tail import LogTail
     from airflow_vertex_training.vertex.spec.layers import Layer
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.places import Place
-    from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
-    from airflow_vertex_training.vertex.watch.messages import Update
 
 # The client library takes seconds to load, so the modules that need it are imported where they are used:
 # Airflow loads this one also to show a connection form.
@@ -307,80 +303,11 @@ class VertexTrainingHook(GoogleBaseHook):
         return f"{told} It ignores the connection's {', '.join(ignored)}." if ignored else told
 
 
-def watch_job(
-    job_name: str,
-    *,
-    gcp_conn_id: str,
-    impersonation_chain: str | Sequence[str] | None,
-    poll_interval: float,
-    deployment_id: str,
-    on_active_jobs: OnActiveJobs | None = None,
-) -> AsyncGenerator[Update, None]:
-    """Watch a job together with all others of this event loop; see ``JobWatcher.watch``.
-
-    The connection is looked up once for all jobs that are watched by it.
-    """
-    from airflow_vertex_training.vertex.watch.sharing import shared_watcher
-
-    name = JobName.parse(job_name)
-
-    async def connect() -> JobServiceAsyncClient:
-        hook = await sync_to_async(VertexTrainingHook)(gcp_conn_id, impersonation_chain)
-        return await hook.get_async_job_service_client(name.region)
-
-    watcher = shared_watcher(
-        _connection_key(gcp_conn_id, impersonation_chain),
-        connect,
-        parent=name.parent,
-        deployment_id=deployment_id,
-        requests_per_minute=settings.requests_per_minute(),
-        on_active_jobs=on_active_jobs,
-        meter=metrics.JobMeter(name.project, name.region, gcp_conn_id),
-    )
-    return watcher.watch(job_name, poll_interval)
-
-
 def emulator_is_not_named(job_name: str) -> VertexTrainingError:
     """Return the error of a job that was made on the emulator, of which this process does not know."""
     from airflow_vertex_training.vertex.api import advice
 
     return advice.api_error(f"Watching {job_name}", EmulatorVariableMissingError())
-
-
-def log_tail(
-    job_name: str,
-    *,
-    gcp_conn_id: str,
-    impersonation_chain: str | Sequence[str] | None,
-    reads_per_minute: int,
-) -> LogTail:
-    """Return what reads the logs of a job together with those of all others of this event loop.
-
-    The connection is looked up once for all jobs that are read by it.
-    """
-    from airflow_vertex_training.vertex.logs.cursor import DRAIN
-    from airflow_vertex_training.vertex.logs.sharing import shared_tail
-
-    name = JobName.parse(job_name)
-
-    async def connect() -> LoggingServiceV2AsyncClient:
-        hook = await sync_to_async(VertexTrainingHook)(gcp_conn_id, impersonation_chain)
-        return await hook.get_async_logging_client(name.region)
-
-    return shared_tail(
-        _connection_key(gcp_conn_id, impersonation_chain),
-        connect,
-        project=name.project,
-        reads_per_minute=reads_per_minute,
-        # The emulator has all lines of a job when the job has ended.
-        drain=0.0 if emulator_address() else DRAIN,
-        meter=metrics.JobMeter(name.project, name.region, gcp_conn_id),
-    )
-
-
-def _connection_key(gcp_conn_id: str, impersonation_chain: str | Sequence[str] | None) -> tuple[Any, ...]:
-    chain = impersonation_chain if isinstance(impersonation_chain, str) else tuple(impersonation_chain or ())
-    return (gcp_conn_id, chain)
 
 
 @functools.cache
