@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Ids of connections that were looked for and are not there.
+_missing: set[str] = set()
+
 _EMULATOR_PROJECT = "emulator"
 _EMULATOR_ACCOUNT = "training@emulator.iam.gserviceaccount.com"
 
@@ -83,18 +86,19 @@ class VertexTrainingHook(GoogleBaseHook):
             own = self._get_field("impersonation_chain")
             self.impersonation_chain = waiting.impersonation_chain(own, field, reader)
             reader.raise_findings()
-        if emulator := emulator_address():
-            _warn_of_emulator(emulator)
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
         """Return the connection; an empty one where the default one does not exist."""
         try:
-            return super().get_connection(conn_id)
+            found = super().get_connection(conn_id)
         except AirflowNotFoundException:
             if conn_id != cls.default_conn_name:
                 raise
-        _say_what_serves(conn_id, "the emulator's" if emulator_address() else "application default")
+        else:
+            _missing.discard(conn_id)
+            return found
+        _missing.add(conn_id)
         return Connection(conn_id=conn_id, conn_type=cls.conn_type)
 
     @classmethod
@@ -114,7 +118,12 @@ class VertexTrainingHook(GoogleBaseHook):
         Raises:
             CredentialsError: there are none, or they are not to be used.
         """
-        if emulator_address():
+        emulator = emulator_address()
+        # Said here and not by the constructor: who only looks at the connection's fields uses neither.
+        if self.gcp_conn_id in _missing:
+            _say_what_serves(self.gcp_conn_id, "the emulator's" if emulator else "application default")
+        if emulator:
+            _warn_of_emulator(emulator)
             project = self._get_field("project") or os.environ.get("GOOGLE_CLOUD_PROJECT")
             return AnonymousCredentials(), project or _EMULATOR_PROJECT
         try:
