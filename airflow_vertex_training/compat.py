@@ -43,6 +43,7 @@ __all__ = [
     "connection_form_widgets",
     "current_dag",
     "find_dag",
+    "id_in_group",
     "is_dag_test",
     "is_mapped",
     "is_of_a_mapped_task",
@@ -114,6 +115,14 @@ def current_dag() -> Any:
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 
     return DagContext.get_current()
+
+
+def id_in_group(task_id: str, dag: Any, task_group: Any = None) -> str:
+    """Return the id that a task has in the group whose ``with`` block is being read, or in the given one."""
+    from airflow.sdk.definitions._internal.contextmanager import TaskGroupContext
+
+    group = task_group or (dag and TaskGroupContext.get_current(dag))
+    return str(group.child_id(task_id)) if group else task_id
 
 
 def connection_form_widgets(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -102,8 +103,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         job_template: a file in ``[vertex_training] job_templates`` that says what is not said here, its name
             without ``.yaml``; default the connection's. It is heard before the connection's other fields.
         job_spec: a ``CustomJobSpec`` or ``CustomJob`` as a dict, in snake or camel case, also the content of
-            a gcloud config; default none. The other arguments fill what it leaves open. A field that this
-            package does not know is a warning, and goes to the client library as it is.
+            a gcloud config, an object of the client library, or text in JSON or YAML; default none. The
+            other arguments fill what it leaves open. A field that this package does not know is a warning,
+            and goes to the client library as it is.
         gcp_conn_id: Airflow connection, default ``vertex_training_default``.
         impersonation_chain: service account to act as, or a chain of them, default none.
         poll_interval: seconds (or timedelta) within which the job's end should be seen, default 5.0.
@@ -196,25 +198,25 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             "submit_timeout": _seconds("submit_timeout", submit_timeout, reader),
             "stream_logs": _switch("stream_logs", stream_logs, reader),
         }
+        # Objects and lists of other kinds as dicts and lists: Airflow renders those and shows them.
         said = {
             "region": region,
             "project_id": project_id,
             "image": image,
-            "command": command,
-            "args": args,
-            "env": env,
-            "labels": labels,
+            "command": plain(command),
+            "args": plain(args),
+            "env": plain(env),
+            "labels": plain(labels),
             "machine_type": machine_type,
             "accelerator_type": accelerator_type,
             "accelerator_count": accelerator_count,
             "boot_disk_type": boot_disk_type,
             "boot_disk_size_gb": boot_disk_size_gb,
             "maximum_run_time": maximum_run_time,
-            # Objects as dicts: Airflow renders those and shows them.
             "worker_pools": plain(worker_pools),
             "scheduling": plain(scheduling),
             "network": network,
-            "reserved_ip_ranges": reserved_ip_ranges,
+            "reserved_ip_ranges": plain(reserved_ip_ranges),
             "psc_interface_config": plain(psc_interface_config),
             "service_account": service_account,
             "base_output_directory": base_output_directory,
@@ -224,9 +226,9 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             "access": plain(access),
             "kms_key_name": kms_key_name,
             "protected_artifact_location_id": protected_artifact_location_id,
-            "models": models,
+            "models": plain(models),
             "job_template": job_template,
-            "job_spec": job_spec,
+            "job_spec": plain(job_spec),
         }
         # Not one by one: Airflow looks into each assignment, which would take longer than all else here.
         vars(self).update(said, **waiting_for_it)
@@ -247,20 +249,29 @@ class VertexCustomTrainingOperator(VertexJobOperator):
             TypeError: there is no argument of a name.
         """
         kwargs.update({name: plain(kwargs[name]) for name in kwargs.keys() & _DESCRIBING})
-        reader = Reader(openness(kwargs.get("dag") or compat.current_dag()))
+        dag = kwargs.get("dag") or compat.current_dag()
+        full_id = compat.id_in_group(task_id, dag, kwargs.get("task_group"))
+        reader = Reader(openness(dag, cls.template_ext))
         for name, check in _WAITING.items():
             check(name, kwargs.get(name), reader)
+        waiting.connection_id(
+            kwargs.get("gcp_conn_id"), settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
+        )
         waiting.impersonation_chain(kwargs.get("impersonation_chain"), "impersonation_chain", reader)
         read_arguments(kwargs, reader)
-        reader.raise_findings(task_id)
-        with refused(cls, {**kwargs, "task_id": task_id}):
+        reader.raise_findings(full_id)
+        with refused(cls, {**kwargs, "task_id": full_id}):
             return super().partial(task_id=task_id, **kwargs)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; text that is none stays as it is, also where the DAG renders native types."""
         if content is WHOLE_JOB:
             return self._request_for_the_tab(context)
-        if isinstance(content, str) and not self._is_open(content) and not self.template_ext:
+        if isinstance(content, os.PathLike):
+            content = str(content)
+        elif not isinstance(content, _RENDERED):
+            content = plain(content)
+        if isinstance(content, str) and not self._is_open(content):
             return content
         return super().render_template(content, context, *args, **kwargs)
 
@@ -357,7 +368,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
 
     @property
     def _is_open(self) -> Callable[[Any], bool]:
-        return openness(self._dag)
+        return openness(self._dag, self.template_ext)
 
     def _said(self, reader: Reader) -> Layer:
         """Return what the operator's own arguments say."""
@@ -367,7 +378,8 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         """Check the arguments that are no templates, when the DAG is parsed."""
         self._make_account_plain(reader)
         # A template's file may change.
-        shape = None if said["job_template"] else alike.shape(said, reader.is_open, settings.job_templates())
+        no_template = said["job_template"] is None
+        shape = None if not no_template else alike.shape(said, reader.is_open, settings.job_templates())
         if alike.were_right(shape) and not reader.findings:
             return
         task = read_arguments(said, reader)
@@ -385,7 +397,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         self._make_account_plain(reader)
 
     def _make_account_plain(self, reader: Reader) -> None:
-        if self.gcp_conn_id != settings.DEFAULT_CONNECTION_ID:
+        if self.gcp_conn_id is not settings.DEFAULT_CONNECTION_ID:
             self.gcp_conn_id = waiting.connection_id(
                 self.gcp_conn_id, settings.DEFAULT_CONNECTION_ID, "gcp_conn_id", reader
             )
@@ -462,3 +474,5 @@ _ALWAYS_IN_ENV = tuple(
 # What the connection may say is not known when a DAG is parsed.
 _LATER = merge(pending_connection(), PACKAGE)
 _DESCRIBING = frozenset(table.ARGUMENTS)
+# What Airflow looks into for templates.
+_RENDERED = (str, list, tuple, dict, set)

@@ -6,19 +6,21 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _JINJA = {"variable_start_string": "{{", "block_start_string": "{%", "comment_start_string": "{#"}
 _CLOSED = frozenset({int, float, bool, dict, list, tuple, type(None)})
 _LINES = ("line_statement_prefix", "line_comment_prefix")
 
 
-def openness(dag: Any) -> Callable[[Any], bool]:
+def openness(dag: Any, files: Sequence[str] = ()) -> Callable[[Any], bool]:
     """Return the test for values that are not known yet, by the delimiters that a DAG has for its templates.
 
     Args:
         dag: the DAG, or ``None`` where there is none yet.
+        files: endings of files whose content Airflow puts in the place of their names, default none.
     """
+    endings = tuple(files)
     own: Mapping[str, Any] = getattr(dag, "jinja_environment_kwargs", None) or {}
     marks = [str(own.get(name, mark)) for name, mark in _JINJA.items()]
     marks += [str(own[name]) for name in _LINES if own.get(name)]
@@ -28,12 +30,21 @@ def openness(dag: Any) -> Callable[[Any], bool]:
     def is_open(value: Any) -> bool:
         kind = type(value)
         if kind is str or isinstance(value, str):
-            return variable in value or block in value or any(mark in value for mark in others)
+            return (
+                variable in value
+                or block in value
+                or any(mark in value for mark in others)
+                or (endings != () and value.endswith(endings))
+            )
         if kind in _CLOSED:
             return False
-        # XComArg, DagParam, a mapped argument and their like. A path can be resolved, too.
-        return hasattr(kind, "iter_references") or (
-            hasattr(kind, "resolve") and not issubclass(kind, os.PathLike)
-        )
+        if issubclass(kind, os.PathLike):
+            return is_open(str(value))
+        # XComArg, DagParam, a mapped argument and their like; a function that Airflow calls with the context.
+        return hasattr(kind, "iter_references") or hasattr(kind, "resolve") or _is_function(value)
 
     return is_open
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type)

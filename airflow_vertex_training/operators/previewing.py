@@ -129,9 +129,10 @@ def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
         for program in ("containerSpec", "pythonPackageSpec"):
             variables = pool.get(program, {}).get("env")
             for variable in variables if isinstance(variables, list) else ():
-                if isinstance(variable["value"], str):
+                # One that is a template as a whole is as it was written.
+                if isinstance(variable, dict) and isinstance(variable.get("value"), str):
                     # Not in the module's __all__, but where Airflow itself takes it from.
-                    redacted = log.redact(variable["value"], variable["name"])  # type: ignore[attr-defined]
+                    redacted = log.redact(variable["value"], str(variable.get("name")))  # type: ignore[attr-defined]
                     variable["value"] = str(redacted)
     return custom_job
 
@@ -146,12 +147,20 @@ def as_written(data: Any, is_open: Callable[[Any], bool], *, whole: bool = True)
     """
     if isinstance(data, dict):
         written = {name: as_written(each, is_open, whole=name != "labels") for name, each in data.items()}
-        first = next(iter(written.values()), None)
-        same = len(written) > 1 and is_open(first) and all(each is first for each in written.values())
+        first, *others = [*_leaves(written), None]
+        same = len(others) > 1 and is_open(first) and all(each is first for each in others[:-1])
         return first if same and whole else written
     if isinstance(data, list):
         return [as_written(each, is_open) for each in data]
     return data if isinstance(data, (str, int, float, type(None))) else str(data)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict):
+        for each in data.values():
+            yield from _leaves(each)
+    else:
+        yield data
 
 
 def open_places(data: Any, is_open: Callable[[Any], bool], place: str = "") -> Iterator[str]:

@@ -27,7 +27,7 @@ def refused(operator: BaseOperator | type[BaseOperator], arguments: Mapping[str,
 
     Raises:
         TypeError: an argument is not there; says which is most like it.
-        AirflowFailException: an argument of a mapped task is wrong.
+        AirflowFailException: an argument of a mapped task is wrong, or not there.
     """
     try:
         yield
@@ -42,7 +42,8 @@ def refused(operator: BaseOperator | type[BaseOperator], arguments: Mapping[str,
             raise
         task = f" (task {arguments.get('task_id')!r})"
         offers = "\n".join(_offer(kind, name) for name in sorted(unknown))
-        raise TypeError(f"{kind.__name__}{task} takes no such argument. {offers}") from error
+        told = TypeError(f"{kind.__name__}{task} takes no such argument. {offers}")
+        raise (compat.not_retried(told) if compat.is_of_a_mapped_task(operator) else told) from error
 
 
 def _known_to(operator: type[BaseOperator]) -> set[str]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import inspect
+from collections import UserDict, UserList, UserString, deque
 from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
+from google.cloud import aiplatform_v1
+from google.protobuf.duration_pb2 import Duration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_vertex_training import compat
-from airflow_vertex_training.operators import Scheduling, VertexCustomTrainingOperator, WorkerPool
+from airflow_vertex_training.operators import Machine, Scheduling, VertexCustomTrainingOperator, WorkerPool
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.spec import alike
 from tests.provider.task_runs import run_task, task_instance
@@ -152,6 +158,18 @@ _more = (
     | st.timedeltas()
     | st.builds(object)
     | st.sets(st.integers(), max_size=2)
+    | st.uuids()
+    | st.sampled_from(
+        [
+            *(np.int64(4), np.float32(0.1), np.bool_(True), np.datetime64("2026-03-01"), np.array([1, 2])),
+            *(Path("a"), bytearray(b"a"), memoryview(b"a"), range(2), UserString("a"), Ellipsis, int, len),
+            *(UserDict(a=1), UserList(["a"]), MappingProxyType({"a": 1}), deque(["a"])),
+            *(WorkerPool(), Machine(machine_type="n1-standard-4"), Scheduling(strategy="SPOT")),
+            *(aiplatform_v1.CustomJob(display_name="a"), aiplatform_v1.MachineSpec(), Duration(seconds=1)),
+            *(aiplatform_v1.AcceleratorType.NVIDIA_L4, Param(1), "{{ x }}", "[1", "{'a': 1}", '{"a": [1]}'),
+            *("a\0", "\ud800", 10**400, -0.0),
+        ]
+    )
 )
 _anything = st.recursive(
     _scalars | _more,
@@ -222,3 +240,27 @@ def test_any_input_is_taken_or_refused_by_name(how: str, arguments: dict[str, An
         made._expand_called = True
         told = True
     assert told
+
+
+def _deep(wrap: Any) -> Any:
+    found: Any = "a"
+    for _ in range(3000):
+        found = wrap(found)
+    return found
+
+
+@pytest.mark.parametrize("argument", _arguments)
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["lists", "dicts"])
+def test_what_goes_on_for_ever_is_refused_by_name(argument: str, wrap: Any):
+    """Lists and dicts that hold themselves, or many others in each other, end in the error, too."""
+    endless: Any = wrap("a")
+    if isinstance(endless, list):
+        endless.append(endless)
+    else:
+        endless["b"] = endless
+    for value in (endless, _deep(wrap), [_deep(wrap)], {"A": _deep(wrap)}):
+        arguments: dict[str, Any] = {"image": IMAGE, argument: value}
+        for how in (VertexCustomTrainingOperator, VertexCustomTrainingOperator.partial):
+            with pytest.raises(InvalidJobError) as raised:
+                how(task_id="train", **arguments)
+            assert raised.value.field.startswith(argument)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import replace
 from datetime import timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,8 @@ from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.naming import identity
-from airflow_vertex_training.vertex.spec import message
+from airflow_vertex_training.vertex.spec import message, reading
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.spec.resolve import build
 from airflow_vertex_training.vertex.spec.words import nearest
@@ -53,18 +54,34 @@ def to_custom_job(job: TrainingJob) -> aiplatform_v1.CustomJob:
     Raises:
         InvalidJobError: the installed client library knows no such field or accelerator.
     """
-    data = message.write(job)
-    _check_accelerators(job)
+    reader = Reader()
+    _check_accelerators(job, reader)
+    for place, value in job.other_fields.items():
+        _parsed(replace(job, other_fields={place: value}), place, reader)
+    custom_job = _parsed(job, "job_spec", reader) if not reader.findings else None
+    reader.raise_findings()
+    assert custom_job is not None  # noqa: S101 - what is wrong was raised
+    return custom_job
+
+
+def _parsed(job: TrainingJob, place: str, reader: Reader) -> aiplatform_v1.CustomJob | None:
     custom_job = aiplatform_v1.CustomJob()
     try:
-        json_format.ParseDict(data, aiplatform_v1.CustomJob.pb(custom_job))
+        json_format.ParseDict(message.write(job), aiplatform_v1.CustomJob.pb(custom_job))
     except json_format.ParseError as error:
-        place = next(iter(job.other_fields), "job_spec")
-        raise InvalidJobError(
+        reader.wrong(
             place,
-            f"google-cloud-aiplatform {_client_version()}, which is installed, does not take it: {error}",
-        ) from error
+            f"google-cloud-aiplatform {_client_version()}, which is installed, does not take it: "
+            f"{_reason(error)}",
+        )
+        return None
     return custom_job
+
+
+def _reason(error: json_format.ParseError) -> str:
+    """Return what the client library says is wrong, without the way to it and the fields that it has."""
+    line = str(error).partition("\n")[0].rstrip(".")
+    return re.sub(r"^(Failed to parse \w+ field: )+", "", line)
 
 
 def from_custom_job(custom_job: Any) -> TrainingJob:
@@ -75,7 +92,7 @@ def from_custom_job(custom_job: Any) -> TrainingJob:
     """
     data = json_format.MessageToDict(aiplatform_v1.CustomJob.pb(custom_job), preserving_proto_field_name=True)
     reader = Reader()
-    layer = message.read({key: data[key] for key in data if key not in message.OUTPUT_ONLY}, "job", reader)
+    layer = reading.read({key: data[key] for key in data if key not in message.OUTPUT_ONLY}, "job", reader)
     reader.raise_findings()
     return build(layer)
 
@@ -191,14 +208,14 @@ def state_name(value: int) -> str:
     return _STATE_NAMES.get(value, "JOB_STATE_UNSPECIFIED")
 
 
-def _check_accelerators(job: TrainingJob) -> None:
+def _check_accelerators(job: TrainingJob, reader: Reader) -> None:
     known = {each.name for each in _values(aiplatform_v1.AcceleratorType) if each.value}
     for index, pool in enumerate(job.worker_pools):
         name = pool.machine and pool.machine.accelerator_type
         if name and name not in known:
             alone = len(job.worker_pools) == 1
             right = nearest(name, known)
-            raise InvalidJobError(
+            reader.wrong(
                 "accelerator_type" if alone else f"worker_pools[{index}].machine.accelerator_type",
                 f"{name!r} is not known to google-cloud-aiplatform {_client_version()}, which is installed"
                 f"{f'; did you mean {right!r}?' if right else ''} It knows {', '.join(sorted(known))}",

@@ -32,6 +32,10 @@ _HASH_LENGTH = 8
 _AS_IT_IS = re.compile(rf"(?=.{{0,{MAX_LABEL_LENGTH}}}$)[a-z0-9_]+(-[a-z0-9_]+)*")
 
 
+# What breaks a line, or is no character: a map index may have any name.
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
 def legal(text: str) -> str:
     """Make ``text`` a legal label value: lower case, ``/`` to ``_``, ``.`` to ``-``, 63 characters at most.
 
@@ -77,7 +81,8 @@ def legal_labels(labels: Mapping[Any, Any]) -> tuple[dict[str, str], Problems, P
 
 
 def display_name(base: str, unique: str) -> str:
-    """Return ``base-unique``, with ``base`` cut so that the whole has 128 characters at most."""
+    """Return ``base-unique`` in one line, with ``base`` cut so that the whole has 128 characters at most."""
+    base = _BREAKS.sub(" ", base)
     return f"{base[: MAX_DISPLAY_NAME_LENGTH - len(unique) - 1]}-{unique}"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.vertex.spec.values import unsendable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
 _SCALARS = frozenset({str, int, float, bool, timedelta})
-# Any text is right in them, also as the value of a variable.
+# Nearly any text is right in them, also as the value of a variable.
 _TEXTS = frozenset({"command", "args", "env"})
 _OPEN = object()
 # A process that parses many DAGs must not remember them all.
@@ -36,13 +38,17 @@ def shape(values: Mapping[str, Any], is_open: Callable[[Any], bool], *more: Hash
         elif kind in _SCALARS:
             # 1, 1.0 and True are the same to a set, and not to a check.
             found.append((name, kind, value))
-        elif name in _TEXTS and kind is list and all(type(each) is str for each in value):
+        elif name in _TEXTS and kind is list and all(map(_is_right_text, value)):
             found.append((name, kind))
-        elif name in _TEXTS and kind is dict and all(type(each) is str for each in value.values()):
+        elif name in _TEXTS and kind is dict and all(map(_is_right_text, value.values())):
             found.append((name, kind, *value))
         else:
             return None
     return tuple(found)
+
+
+def _is_right_text(value: Any) -> bool:
+    return type(value) is str and unsendable(value) is None
 
 
 def were_right(shape: Hashable | None) -> bool:

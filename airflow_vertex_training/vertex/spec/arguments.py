@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.spec import message
+from airflow_vertex_training.vertex.spec import reading
 from airflow_vertex_training.vertex.spec.layers import Layer, filled, same_level
 from airflow_vertex_training.vertex.spec.objects import read_fields
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
@@ -18,6 +18,7 @@ from airflow_vertex_training.vertex.spec.table import (
     POOL,
     POOL_ARGUMENTS,
 )
+from airflow_vertex_training.vertex.spec.values import is_list, written_out
 from airflow_vertex_training.vertex.spec.words import kind
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ def read_arguments(values: Mapping[str, Any], reader: Reader, prefix: str = "") 
     }
     for name in [name for name in GROUPS if name in given]:
         job = same_level(job, _group(name, given[name], prefix + name, reader), reader)
+    before = len(reader.findings)
     pools = _pools(given.get("worker_pools"), f"{prefix}worker_pools", reader)
-    unknown = any(reader.is_open(given.get(name)) for name in ("worker_pools", "job_spec"))
+    unreadable = pools is None and len(reader.findings) > before
+    unknown = unreadable or any(reader.is_open(given.get(name)) for name in ("worker_pools", "job_spec"))
     layer = Layer(job, pool, pools, unknown=unknown)
     if "job_spec" in given and not reader.is_open(given["job_spec"]):
-        layer = _together(layer, message.read(given["job_spec"], f"{prefix}job_spec", reader), reader)
+        layer = _together(layer, reading.read(given["job_spec"], f"{prefix}job_spec", reader), reader)
     return _spread(layer, reader)
 
 
@@ -58,7 +61,9 @@ def _group(name: str, value: Any, where: str, reader: Reader) -> Fields:
     assert group is not None  # noqa: S101 - that is what GROUPS are
     if reader.is_open(value):
         return {each: Said(Open(value), where) for each in JOB if each.startswith(f"{name}.")}
-    if isinstance(value, (str, dict, list, tuple)) and not value:
+    if (isinstance(value, (dict, list, tuple)) and not value) or (
+        isinstance(value, str) and not value.strip()
+    ):
         return {}
     return read_fields(group, value, where, reader, f"{name}.")
 
@@ -81,18 +86,22 @@ def read_connection(fields: Mapping[str, Any], conn_id: str, reader: Reader) -> 
 
 
 def _pools(value: Any, where: str, reader: Reader) -> list[Fields] | None:
-    if value is None or reader.is_open(value) or (isinstance(value, str) and not value):
+    value = written_out(value)
+    if value is None or reader.is_open(value) or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence):
+    if not is_list(value):
         reader.wrong(where, f"must be a list of WorkerPool, got {kind(value)}")
         return None
     return [_pool(each, f"{where}[{index}]", reader) for index, each in enumerate(value)] or None
 
 
 def _pool(value: Any, where: str, reader: Reader) -> Fields:
-    if value is None or (isinstance(value, dict) and not value):
+    value = written_out(value)
+    if value is None or (isinstance(value, Mapping) and not value):
         return {}
-    if reader.is_open(value):
+    if not isinstance(value, (Mapping, WorkerPool)):
+        if not reader.is_open(value):
+            reader.wrong(where, f"must be a WorkerPool or a dict, got {kind(value)}")
         return {name: Said(Open(value), f"{where}.{name}") for name in POOL}
     return read_fields(WorkerPool, value, where, reader)
 
@@ -105,7 +114,7 @@ def _together(arguments: Layer, spec: Layer, reader: Reader) -> Layer:
         arguments.pool,
         arguments.pools if arguments.pools is not None else spec.pools,
         spec.other,
-        arguments.unknown,
+        arguments.unknown or spec.unknown,
     )
 
 

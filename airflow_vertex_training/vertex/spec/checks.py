@@ -8,36 +8,37 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date, time, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.objects import read_item
 from airflow_vertex_training.vertex.spec.reader import Open, Reader
+from airflow_vertex_training.vertex.spec.values import (
+    as_json,
+    as_text,
+    is_list,
+    native,
+    unsendable,
+    written_out,
+)
 from airflow_vertex_training.vertex.spec.words import kind, nearest, shown
 
 if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.rows import Check
 
-# What text may have been before a template with native types.
-_SCALARS = (bool, int, float, date, time, timedelta, os.PathLike)
-
 
 def text(value: Any, where: str, reader: Reader) -> Any:
     """Take one line of text without spaces around it; what is empty is none."""
-    if isinstance(value, Enum):
-        value = value.value
-    if not isinstance(value, str):
-        if not isinstance(value, _SCALARS):
-            return reader.wrong(where, f"must be a string, got {kind(value)}")
-        value = str(value)
-    value = value.strip()
-    if not value.isprintable():
-        return reader.wrong(where, f"must be one line of text, got {shown(value)}")
-    return value or None
+    line = as_text(value)
+    if line is None:
+        return reader.wrong(where, f"must be a string, got {kind(value)}")
+    line = line.strip()
+    if not line.isprintable():
+        return reader.wrong(where, f"must be one line of text, got {shown(line)}")
+    return line or None
 
 
 def named(pattern: str, form: str) -> Check:
@@ -64,13 +65,12 @@ def one_of(known: Mapping[str, int], example: str, *, strict: bool = True) -> Ch
     Args:
         known: names to numbers.
         example: what to write.
-        strict: whether a name that is not known is wrong; else it is a warning.
+        strict: whether a name that is not known is wrong; else it is a warning, if it can be one.
     """
     names = {number: name for name, number in known.items()}
 
     def check(value: Any, where: str, reader: Reader) -> Any:
-        if isinstance(value, Enum):
-            value = value.name
+        value = value.name if isinstance(value, Enum) and value.name in known else native(value)
         if isinstance(value, int) and not isinstance(value, bool):
             value = names.get(value, value)
         name = text(value, where, reader)
@@ -80,7 +80,7 @@ def one_of(known: Mapping[str, int], example: str, *, strict: bool = True) -> Ch
             return name
         right = nearest(name, [each for each, number in known.items() if number])
         problem = f"{shown(name)} is not known{f', did you mean {right!r}?' if right else ''}"
-        if not strict:
+        if not strict and _ENUM_NAME.fullmatch(name):
             reader.warn(where, f"{problem} It is checked when the task runs" if right else f"{problem} here")
             return name
         return reader.wrong(where, f"{problem} Write {example}" if right else f"{problem}: write {example}")
@@ -88,11 +88,15 @@ def one_of(known: Mapping[str, int], example: str, *, strict: bool = True) -> Ch
     return check
 
 
+_ENUM_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
 def texts(value: Any, where: str, reader: Reader) -> Any:
     """Take a list of texts, as they are written."""
     if isinstance(value, str) and not value.strip():
         return None
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+    value = written_out(value)
+    if not is_list(value):
         return reader.wrong(where, f"must be a list of strings, got {kind(value)}")
     return tuple(written(item, f"{where}[{index}]", reader) for index, item in enumerate(value)) or None
 
@@ -101,17 +105,26 @@ def written(value: Any, where: str, reader: Reader) -> Any:
     """Take text as it is written, spaces and all; lists and dicts become JSON."""
     if reader.is_open(value):
         return Open(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (dict, list, tuple)):
-        try:
-            return json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError):
-            return reader.wrong(where, f"must be a string, got {type(value).__name__} that is no JSON")
-    if isinstance(value, _SCALARS):
-        return str(value)
-    # The value may be a secret: only its type is told.
-    return reader.wrong(where, f"must be a string, got {type(value).__name__}; use str(...)")
+    text = as_json(value) if isinstance(value, Mapping) or is_list(value) else as_text(value)
+    # The value may be a secret: only its type is told, and what must not be in it.
+    if text is None:
+        return reader.wrong(where, f"must be a string, got {_no_text(value)}")
+    if sign := unsendable(text):
+        return reader.wrong(where, f"holds {sign!r}, which no program can be given: leave it out")
+    return text
+
+
+def _no_text(value: Any) -> str:
+    name = type(value).__name__
+    if value is None:
+        return "None: leave it out, or write ''"
+    if isinstance(value, (bytes, bytearray)):
+        return f"{name}; use .decode()"
+    if isinstance(value, Mapping) or is_list(value):
+        return f"{name} that is no JSON"
+    if hasattr(type(value), "_undefined_message"):
+        return "a template that names what is not there"
+    return f"{name}; use str(...)"
 
 
 def list_of(check: Check, at_most: int) -> Check:
@@ -139,10 +152,11 @@ def env(value: Any, where: str, reader: Reader) -> Any:
 
     Names are C identifiers: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/EnvVar
     """
-    if isinstance(value, (list, tuple)) and all(
-        isinstance(item, Mapping) and set(item) <= {"name", "value"} and "name" in item for item in value
-    ):
-        value = {item["name"]: item.get("value", "") for item in value}
+    value = written_out(value)
+    if is_list(value):
+        value = _named(value, where, reader)
+        if isinstance(value, Open):
+            return value
     if isinstance(value, str) and not value.strip():
         return {}
     if not isinstance(value, Mapping):
@@ -150,7 +164,9 @@ def env(value: Any, where: str, reader: Reader) -> Any:
     plain = {}
     for name, item in value.items():
         at = f"{where}[{name!r}]"
-        if not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
+        if reader.is_open(name):
+            reader.wrong(at, "Airflow renders the values of a dict, not its keys")
+        elif not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
             reader.wrong(
                 at, "is no name for an environment variable: use letters, digits and _, and no digit first"
             )
@@ -159,8 +175,32 @@ def env(value: Any, where: str, reader: Reader) -> Any:
     return plain
 
 
+def _name_is_open(item: Any, reader: Reader) -> bool:
+    return isinstance(item, Mapping) and reader.is_open(item.get("name"))
+
+
+def _named(items: Any, where: str, reader: Reader) -> Any:
+    """Return the API's list of names and values as a dict; ``Open`` where not all names are known."""
+    if any(reader.is_open(item) or _name_is_open(item, reader) for item in items):
+        return Open(items)
+    found: dict[Any, Any] = {}
+    before = len(reader.findings)
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            return reader.wrong(where, "must be a dict of strings, got list")
+        for key in item.keys() - {"name", "value"}:
+            reader.wrong(f"{where}[{index}].{key}", "is no field of a variable: it has name and value")
+        name, value = item.get("name"), item.get("value")
+        if not isinstance(name, str):
+            reader.wrong(f"{where}[{index}].name", f"must be a string, got {kind(name)}")
+        elif found.setdefault(name, "" if value is None else value) != ("" if value is None else value):
+            reader.wrong(f"{where}[{name!r}]", "is said twice and differently: say it once")
+    return found if len(reader.findings) == before else Open()
+
+
 def command(value: Any, where: str, reader: Reader) -> Any:
     """Take a command as a list of texts."""
+    value = written_out(value)
     if isinstance(value, str) and value.strip():
         right = json.dumps(value.split())
         return reader.wrong(where, f"must be a list of strings, got {kind(value)}: write {right}")
@@ -186,6 +226,7 @@ def count(least: int, most: int, unit: str = "") -> Check:
 
 def flag(value: Any, where: str, reader: Reader) -> Any:
     """Take true or false, also as text."""
+    value = native(value)
     if isinstance(value, (bool, int)) and value in (0, 1):
         return bool(value)
     known = {"true": True, "false": False, "": None, "1": True, "0": False}
@@ -240,13 +281,15 @@ def _seconds(value: Any) -> float | None:
     if isinstance(value, Mapping) and value and set(value) <= {"seconds", "nanos"}:
         whole, nanos = _number(value.get("seconds", 0)), _number(value.get("nanos", 0))
         return None if whole is None or nanos is None else whole + nanos / 1e9
-    if hasattr(value, "seconds") and hasattr(value, "nanos"):
-        return _seconds({"seconds": value.seconds, "nanos": value.nanos})
+    if hasattr(type(value), "ToTimedelta"):
+        # The API's Duration.
+        return _seconds(value.ToTimedelta())
     return _number(value)
 
 
 def _number(value: Any) -> float | int | None:
     """Return a finite number, which may be given as text; ``None`` where it is none."""
+    value = native(value)
     if isinstance(value, (bool, bytes, bytearray)):
         return None
     if isinstance(value, int):
@@ -267,7 +310,8 @@ def items(kind_of_items: type[Any]) -> Check:
     def check(value: Any, where: str, reader: Reader) -> Any:
         if isinstance(value, str) and not value.strip():
             return None
-        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+        value = written_out(value)
+        if not is_list(value):
             return reader.wrong(where, f"must be a list of {kind_of_items.__name__}, got {kind(value)}")
         found = (
             read_item(kind_of_items, each, f"{where}[{index}]", reader) for index, each in enumerate(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.vertex.spec.message import POOLS
 from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
 from airflow_vertex_training.vertex.spec.table import JOB, MERGED, POOL, UNITS, default_words
 from airflow_vertex_training.vertex.spec.words import shown
@@ -47,9 +48,16 @@ def merge(high: Layer, low: Layer) -> Layer:
         job=over(high.job, low.job),
         pool=over(high.pool, low.pool),
         pools=pools,
-        other={**low.other, **high.other},
+        other={**_of_the_pools_that_stay(high, low), **high.other},
         unknown=high.unknown or low.unknown,
     )
+
+
+def _of_the_pools_that_stay(high: Layer, low: Layer) -> Fields:
+    """Return the other fields of ``low``, without those of pools in whose place others stand."""
+    if high.pools is None:
+        return low.other
+    return {place: said for place, said in low.other.items() if not place.startswith(f"{POOLS}[")}
 
 
 def filled(pools: Sequence[Fields], fill: Callable[[Fields], Fields]) -> list[Fields]:

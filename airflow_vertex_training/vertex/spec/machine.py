@@ -65,7 +65,7 @@ class Machine(Part):
         default=None,
         metadata=row(
             "machine_type",
-            checks.named(r"[a-z0-9-]+", "a machine type such as 'n1-standard-4'"),
+            checks.named(r"[a-z][a-z0-9-]{0,62}", "a machine type such as 'n1-standard-4'"),
             "Compute Engine machine type",
             default="n1-standard-4",
             argument="machine_type",

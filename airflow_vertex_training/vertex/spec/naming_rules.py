@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.naming.labels import legal, legal_labels
 from airflow_vertex_training.vertex.spec.reader import Open
+from airflow_vertex_training.vertex.spec.values import as_text, written_out
 from airflow_vertex_training.vertex.spec.words import kind
 
 if TYPE_CHECKING:
@@ -15,14 +16,20 @@ if TYPE_CHECKING:
 
 def labels(value: Any, where: str, reader: Reader) -> Any:
     """Take labels: a dict, or a JSON object as text, as a connection holds it. They are made legal."""
-    if isinstance(value, str):
-        value = _parsed(value, where, reader)
-        if isinstance(value, Open):
-            return value
+    if isinstance(value, str) and not value.strip():
+        return {}
+    value = written_out(value)
     if not isinstance(value, Mapping):
         return reader.wrong(where, f'must be a dict such as {{"team": "vision"}}, got {kind(value)}')
+    for key in value:
+        if reader.is_open(key):
+            reader.wrong(f"{where}[{key!r}]", "Airflow renders the values of a dict, not its keys")
     # What is not known yet gets its name now.
-    values = {key: "open" if reader.is_open(each) else each for key, each in value.items()}
+    values = {
+        key: "open" if reader.is_open(each) else each if (text := as_text(each)) is None else text
+        for key, each in value.items()
+        if not reader.is_open(key)
+    }
     legal_ones, wrong, warnings = legal_labels(values)
     made: dict[str, Any] = dict(legal_ones)
     made.update(
@@ -37,14 +44,3 @@ def labels(value: Any, where: str, reader: Reader) -> Any:
     for key, problem in warnings:
         reader.warn(f"{where}[{key!r}]", problem)
     return made
-
-
-def _parsed(value: str, where: str, reader: Reader) -> Any:
-    import json
-
-    if not value.strip():
-        return {}
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        return reader.wrong(where, f'is no JSON object, such as {{"team": "vision"}}: {error}')

@@ -8,22 +8,54 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
 from airflow_vertex_training.vertex.spec.rows import Part, own_rows
+from airflow_vertex_training.vertex.spec.values import is_list, written_out
 from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
-    """Return objects of the model as dicts of what they say, also in lists: Airflow can render dicts."""
+    """Return objects, of the model or messages of the client library, as the dicts that Airflow can render.
+
+    Lists and dicts of other kinds become such as well. What can't be read through stays as it is: it is
+    refused where it is used.
+    """
+    if type(value) in _AS_THEY_ARE:
+        return value
+    try:
+        return _plain(value)
+    except RecursionError:
+        return value
+
+
+def _plain(value: Any) -> Any:
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Part):
         said = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))  # type: ignore[arg-type] # each Part is one
-        return {name: plain(each) for name, each in said if each is not None}
-    if value.__class__ in (list, tuple):
-        return [plain(each) for each in value]
-    if value.__class__ is dict:
-        return {key: plain(each) for key, each in value.items()}
-    return value
+        return {name: _plain(each) for name, each in said if each is not None}
+    value = of_message(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if is_list(value) else value
+
+
+def of_message(value: Any) -> Any:
+    """Return a message of Google's client library as a dict of what is set in it, anything else as it is."""
+    kind = type(value)
+    if hasattr(kind, "pb"):
+        # The client library's own wrapper around it.
+        value = kind.pb(value)
+        kind = type(value)
+    if not hasattr(kind, "ListFields"):
+        return value
+    if kind.DESCRIPTOR.full_name == "google.protobuf.Duration":
+        return value.ToTimedelta()
+    return {field.name: each for field, each in value.ListFields()}
 
 
 def read_fields(
@@ -70,6 +102,7 @@ def read_item(kind_of: type[Any], value: Any, where: str, reader: Reader) -> Any
 
 
 def _pairs(kind_of: type[Any], value: Any, where: str, reader: Reader) -> Iterator[tuple[str, Any]]:
+    value = written_out(value)
     if isinstance(value, kind_of):
         value = {name: getattr(value, name) for name in own_rows(kind_of)}
     if not isinstance(value, Mapping):

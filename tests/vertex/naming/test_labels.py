@@ -108,7 +108,11 @@ def test_a_display_name_fits_and_ends_in_what_is_unique(base: str, unique: str) 
     name = labels.display_name(base, unique)
     assert len(name) <= labels.MAX_DISPLAY_NAME_LENGTH
     assert name.endswith(f"-{unique}")
-    assert name == f"{base}-{unique}" or len(name) == labels.MAX_DISPLAY_NAME_LENGTH
+    assert len(name) == min(len(f"{base}-{unique}"), labels.MAX_DISPLAY_NAME_LENGTH)
+    kept = name.removesuffix(f"-{unique}")
+    assert all(made in (said, " ") for made, said in zip(kept, base, strict=False))
+    assert len(name.splitlines()) == 1
+    name.encode()
 
 
 ids = st.text(min_size=1, max_size=250)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import enum
 import re
-from datetime import datetime, timedelta, timezone
+from collections import UserDict, UserList, UserString, deque
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
+import jinja2
+import numpy as np
 import pytest
+from google.cloud import aiplatform_v1
+from google.protobuf.duration_pb2 import Duration
 
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.reader import Reader
@@ -20,6 +27,17 @@ class Accelerator(enum.IntEnum):
     """As Google's client library has them."""
 
     NVIDIA_L4 = 11
+
+
+class Kind(str, enum.Enum):
+    """A user's own."""
+
+    SMALL = "n1-standard-4"
+    GPU = "NVIDIA_L4"
+
+
+class Undefined(jinja2.StrictUndefined):
+    """What a template of native types makes of a name that is not there."""
 
 
 def read(argument: str, value: Any) -> tuple[Any, list[str]]:
@@ -41,13 +59,45 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("args", [datetime(2026, 3, 1, tzinfo=timezone.utc)], ("2026-03-01 00:00:00+00:00",)),
     ("args", [Path("/gcs/acme")], ("/gcs/acme",)),
     ("args", [], None),
+    ("args", [np.int64(3), np.float32(0.1), np.bool_(True), np.str_("x")], ("3", "0.1", "True", "x")),
+    (
+        "args",
+        [Decimal("0.10"), UUID(int=1), Kind.SMALL, UserString("x")],
+        ("0.10", f"{UUID(int=1)}", "n1-standard-4", "x"),
+    ),
+    ("args", UserList(["a"]), ("a",)),
+    ("args", deque(["a"]), ("a",)),
+    ("args", [{"lr": np.float64(0.1), "day": date(2026, 3, 1)}], ('{"lr": 0.1, "day": "2026-03-01"}',)),
+    (
+        "args",
+        [UserDict(lr=Decimal("0.1")), MappingProxyType({"n": np.int64(1)})],
+        ('{"lr": 0.1}', '{"n": 1}'),
+    ),
+    ("args", '["--epochs", 3]', ("--epochs", "3")),
+    ("args", "['it\\'s', \"x\"]", ("it's", "x")),
+    ("args", ["[1", "{a}", " "], ("[1", "{a}", " ")),
     ("command", "", None),
     ("env", {"A": 1, "B": " x ", "C": {"a": "ü"}}, {"A": "1", "B": " x ", "C": '{"a": "ü"}'}),
     ("env", [{"name": "A", "value": "1"}, {"name": "B"}], {"A": "1", "B": ""}),
     ("env", "", {}),
+    ("env", "{'A': True, 'B': 'x'}", {"A": "True", "B": "x"}),
+    ("env", MappingProxyType({"A": Kind.SMALL}), {"A": "n1-standard-4"}),
+    ("env", [{"name": "A", "value": None}, {"name": "A"}], {"A": ""}),
     ("labels", {"Team": "Vision/A", "n": 3}, {"team": "vision_a", "n": "3"}),
     ("labels", '{"team": "a"}', {"team": "a"}),
-    ("machine_type", 4, "4"),
+    ("labels", "{'team': 'a', 'n': 3}", {"team": "a", "n": "3"}),
+    (
+        "labels",
+        UserDict(n=np.int64(3), d=Decimal("0.5"), k=Kind.SMALL),
+        {"n": "3", "d": "0-5", "k": "n1-standard-4"},
+    ),
+    ("machine_type", Kind.SMALL, "n1-standard-4"),
+    ("machine_type", UserString("n1-standard-4"), "n1-standard-4"),
+    ("accelerator_type", Kind.GPU, "NVIDIA_L4"),
+    ("accelerator_type", np.int64(11), "NVIDIA_L4"),
+    ("accelerator_type", aiplatform_v1.AcceleratorType.NVIDIA_L4, "NVIDIA_L4"),
+    ("accelerator_count", np.int64(4), 4),
+    ("accelerator_count", Decimal(4), 4),
     ("accelerator_type", "ACCELERATOR_TYPE_UNSPECIFIED", None),
     ("accelerator_type", 0, None),
     ("accelerator_type", 11, "NVIDIA_L4"),
@@ -65,7 +115,8 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("maximum_run_time", "3600s", timedelta(hours=1)),
     ("maximum_run_time", timedelta(hours=1), timedelta(hours=1)),
     ("maximum_run_time", {"seconds": 3600, "nanos": 500_000_000}, timedelta(seconds=3600.5)),
-    ("maximum_run_time", SimpleNamespace(seconds=3600, nanos=0), timedelta(hours=1)),
+    ("maximum_run_time", Duration(seconds=3600), timedelta(hours=1)),
+    ("maximum_run_time", "86400.5s", timedelta(days=1, seconds=0.5)),
     ("maximum_run_time", 0, None),
     ("service_account", "serviceAccount:a@b.iam.gserviceaccount.com\n", "a@b.iam.gserviceaccount.com"),
     ("base_output_directory", "file:///tmp/models", SAME),
@@ -100,14 +151,40 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("command", "python -m trainer", 'got str \'python -m trainer\': write ["python", "-m", "trainer"]'),
     ("args", {"--epochs"}, "must be a list of strings, got set"),
     ("args", {"a": 1}, "must be a list of strings, got dict"),
-    ("args", [b"x"], "args[0]: must be a string, got bytes; use str(...)"),
-    ("args", [None], "args[0]: must be a string, got NoneType"),
+    ("args", [b"x"], "args[0]: must be a string, got bytes; use .decode()"),
+    ("args", [None], "args[0]: must be a string, got None: leave it out, or write ''"),
+    ("args", [object], "args[0]: must be a string, got type; use str(...)"),
+    ("args", [Undefined()], "args[0]: must be a string, got a template that names what is not there"),
+    ("args", [{"a": b"x"}], "args[0]: must be a string, got dict that is no JSON"),
+    ("args", ["a\0b"], r"args[0]: holds '\x00', which no program can be given: leave it out"),
+    ("args", ["a\ud800"], r"args[0]: holds '\ud800', which no program can be given"),
+    ("args", memoryview(b"x"), "must be a list of strings, got memoryview"),
+    ("args", bytearray(b"x"), "must be a list of strings, got bytearray"),
+    ("args", UserString("x"), "must be a list of strings, got UserString 'x'"),
+    ("args", "[1, 2", "must be a list of strings, got str '[1, 2'"),
+    ("args", (each for each in "ab"), "must be a list of strings, got generator"),
     ("env", ["A=1"], "must be a dict of strings, got list"),
     ("env", {"1": ""}, "env['1']: is no name for an environment variable"),
     ("env", {"A-B": ""}, "env['A-B']: is no name for an environment variable"),
     ("env", {"A.B": ""}, "env['A.B']: is no name"),
     ("env", {3: ""}, "env[3]: is no name"),
     ("env", {"A": {1, 2}}, "env['A']: must be a string, got set"),
+    ("env", {"A": "\0"}, r"env['A']: holds '\x00', which no program can be given"),
+    (
+        "env",
+        [{"name": "A", "value": "1"}, {"name": "A"}],
+        "env['A']: is said twice and differently: say it once",
+    ),
+    ("env", [{"name": "A", "from": 1}], "env[0].from: is no field of a variable: it has name and value"),
+    ("env", [{"value": "1"}], "env[0].name: must be a string, got NoneType None"),
+    ("env", [{"name": []}], "env[0].name: must be a string, got list []"),
+    ("machine_type", 4, "'4' is not of the right form: write a machine type such as"),
+    (
+        "accelerator_type",
+        "nvidia-tesla-t4",
+        "'nvidia-tesla-t4' is not known, did you mean 'NVIDIA_TESLA_T4'?",
+    ),
+    ("accelerator_type", 0.5, "'0.5' is not known: write a type such as 'NVIDIA_L4'"),
     (
         "machine_type",
         "N1 Standard",
@@ -151,7 +228,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("region", "US-Central1", "is no region"),
     ("region", ["us"], "must be a string, got list ['us']"),
     ("labels", 3, 'must be a dict such as {"team": "vision"}, got int 3'),
-    ("labels", "team=a", "is no JSON object"),
+    ("labels", "team=a", 'must be a dict such as {"team": "vision"}, got str \'team=a\''),
 ]
 
 
@@ -162,7 +239,7 @@ def test_what_is_refused(argument: str, value: Any, message: str) -> None:
     """The message names the argument, or the item of it, what is wrong and what would be right."""
     _, (found,) = read(argument, value)
     assert message in found
-    assert re.match(rf"{argument}(\[.*?\])?: ", found)
+    assert re.match(rf"{argument}(\[.*?\](\.\w+)?)?: ", found)
 
 
 OBJECTS: list[tuple[dict[str, Any], str]] = [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+import yaml
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 
@@ -107,6 +109,13 @@ def test_arguments_fill_what_a_spec_leaves_open() -> None:
     }
 
 
+POOL: dict[str, Any] = {"containerSpec": {"imageUri": "gcr.io/a/b"}}
+SPEC: dict[str, Any] = {"workerPoolSpecs": [POOL]}
+NFS = {"server": "10.0.0.2", "path": "/a", "mountPoint": "b"}
+_ENDLESS: list[Any] = []
+_ENDLESS.append(_ENDLESS)
+
+
 UNKNOWN: list[tuple[dict[str, Any], str, str]] = [
     ({"servic_account": "a"}, "job_spec.servic_account", "did you mean 'service_account'?"),
     ({"jobSpec": {"netwrok": "a"}}, "job_spec.jobSpec.netwrok", "did you mean 'network'?"),
@@ -116,6 +125,29 @@ UNKNOWN: list[tuple[dict[str, Any], str, str]] = [
         "did you mean 'machine_type'?",
     ),
     ({"xyzzy": {"a": 1}}, "job_spec.xyzzy", "is no field that this package knows"),
+    ({"xy.zzy": 1}, "job_spec.xy.zzy", "is no field that this package knows"),
+    ({"worker_pools": []}, "job_spec.worker_pools", "did you mean 'worker_pool_specs'?"),
+    ({"worker-pool-specs": []}, "job_spec.worker-pool-specs", "did you mean 'worker_pool_specs'?"),
+    (
+        {"workerPoolSpecs": [{"executorImageUri": "a"}]},
+        "job_spec.workerPoolSpecs[0].executorImageUri",
+        "did you mean 'python_package_spec.executor_image_uri'?",
+    ),
+    (
+        {"workerPoolSpecs": [{"machine-type": "a"}]},
+        "job_spec.workerPoolSpecs[0].machine-type",
+        "did you mean 'machine_spec.machine_type'?",
+    ),
+    (
+        {"jobSpec": {"encryptionSpec": {}}},
+        "job_spec.jobSpec.encryptionSpec",
+        "write encryption_spec beside job_spec",
+    ),
+    (
+        {"workerPoolSpecs": [{"nfsMounts": [{"mount": "a", **NFS}]}]},
+        "job_spec.workerPoolSpecs[0].nfsMounts[0].mount",
+        "did you mean 'mount_point'?",
+    ),
 ]
 
 
@@ -133,6 +165,125 @@ def test_a_field_that_is_not_known(spec: dict[str, Any], where: str, offer: str)
         protos.to_custom_job(job)
 
 
+def test_all_that_the_client_does_not_know_is_told() -> None:
+    """Each field that the installed client library refuses is told by its place, in one line."""
+    pool = {**POOL, "machineSpec": {"gpuType": "a"}}
+    job, _ = of({"workerPoolSpecs": [pool], "xyzzy": 1, "serviceAccount": "a@b.iam.gserviceaccount.com"})
+    with pytest.raises(InvalidJobError) as raised:
+        protos.to_custom_job(job)
+    lines = str(raised.value).splitlines()
+    places = ["job_spec.worker_pool_specs[0].machine_spec.gpu_type", "job_spec.xyzzy"]
+    assert [line.partition(": ")[0] for line in lines] == places
+    assert lines[1].endswith('CustomJobSpec" has no field named "xyzzy" at "CustomJob.job_spec"')
+
+
+WRITTEN: list[Any] = [
+    aiplatform_v1.CustomJob(GOOGLE),
+    aiplatform_v1.CustomJob.pb(aiplatform_v1.CustomJob(GOOGLE)),
+    {**GOOGLE, "job_spec": aiplatform_v1.CustomJobSpec(GOOGLE["job_spec"])},
+    {
+        **GOOGLE,
+        "job_spec": {
+            **GOOGLE["job_spec"],
+            "worker_pool_specs": [
+                aiplatform_v1.WorkerPoolSpec(each) for each in GOOGLE["job_spec"]["worker_pool_specs"]
+            ],
+            "scheduling": aiplatform_v1.Scheduling(GOOGLE["job_spec"]["scheduling"]),
+        },
+    },
+    {"parent": "projects/p/locations/l", "customJob": GOOGLE},
+    {"custom_job": GOOGLE},
+    json.dumps(GOOGLE),
+    str(GOOGLE),
+    json_format.MessageToJson(aiplatform_v1.CustomJob.pb(aiplatform_v1.CustomJob(GOOGLE))),
+    yaml.safe_dump(json_format.MessageToDict(aiplatform_v1.CustomJob.pb(aiplatform_v1.CustomJob(GOOGLE)))),
+    aiplatform_v1.CustomJob.to_dict(aiplatform_v1.CustomJob(GOOGLE)),
+    MappingProxyType(GOOGLE),
+]
+
+
+@pytest.mark.parametrize("spec", WRITTEN, ids=range(len(WRITTEN)))
+def test_all_ways_to_write_a_message(spec: Any) -> None:
+    """The client library's objects, a request, and text in JSON, YAML or Python's form are the message."""
+    job, reader = of(spec)
+    assert reader.findings == []
+    assert protos.to_custom_job(job) == aiplatform_v1.CustomJob(GOOGLE)
+
+
+def test_a_single_pool_as_gclouds_help_writes_it() -> None:
+    """A list of one may be that one, as in the example of `gcloud ai custom-jobs create --help`."""
+    config = """
+workerPoolSpecs:
+  machineSpec: {machineType: n1-highmem-2}
+  replicaCount: 1
+  containerSpec: {imageUri: gcr.io/a/b, args: [port=8500], command: [start]}
+  nfsMounts: {server: 10.0.0.2, path: /a, mountPoint: b}
+"""
+    job, reader = of(config)
+    assert (reader.findings, reader.warnings) == ([], [])
+    assert len(job.worker_pools) == 1
+    assert job.worker_pools[0].nfs_mounts
+
+
+@pytest.mark.parametrize("pools", [[], None])
+def test_no_pools_are_not_said(pools: Any) -> None:
+    """An empty list of pools leaves them to the arguments: a job has one at least."""
+    job, reader = of({"workerPoolSpecs": pools}, image="gcr.io/a/b")
+    assert reader.findings == []
+    assert [pool.image for pool in job.worker_pools] == ["gcr.io/a/b"]
+
+
+OPEN: list[Any] = [
+    "{{ x }}",
+    {"jobSpec": "{{ x }}", "labels": "{{ x }}"},
+    {"workerPoolSpecs": "{{ x }}"},
+    {"workerPoolSpecs": [POOL, "{{ x }}"]},
+    {"workerPoolSpecs": [{**POOL, "machineSpec": "{{ x }}"}]},
+    {"workerPoolSpecs": [{"containerSpec": "{{ x }}"}]},
+    {"workerPoolSpecs": [{"pythonPackageSpec": "{{ x }}", "diskSpec": "{{ x }}"}]},
+    {"workerPoolSpecs": [{"containerSpec": {"imageUri": "{{ x }}", "env": ["{{ x }}"]}}]},
+    {
+        "workerPoolSpecs": [
+            {"containerSpec": {**POOL["containerSpec"], "env": [{"name": "{{ x }}", "value": ""}]}}
+        ]
+    },
+    {**SPEC, "scheduling": "{{ x }}", "encryptionSpec": "{{ x }}", "baseOutputDirectory": "{{ x }}"},
+    {**SPEC, "pscInterfaceConfig": {"dnsPeeringConfigs": ["{{ x }}"]}},
+    {**SPEC, "xyzzy": {"a": ["{{ x }}", 1]}},
+]
+
+
+@pytest.mark.parametrize("spec", OPEN, ids=range(len(OPEN)))
+def test_a_template_may_stand_for_any_part(spec: Any) -> None:
+    """What is a template, from the whole message to a variable's name, is left alone until it is rendered."""
+    reader = Reader(lambda value: isinstance(value, str) and "{{" in value)
+    complete([read_arguments({"job_spec": spec}, reader)], reader)
+    assert reader.findings == []
+
+
+def test_keys_are_no_templates() -> None:
+    """Airflow renders the values of dicts only: a template in a key is told of."""
+    reader = Reader(lambda value: isinstance(value, str) and "{{" in value)
+    key = {"{{ x.y }}": "1"}
+    read_arguments({"job_spec": {**SPEC, **key}, "env": key, "labels": key}, reader)
+    assert sorted(str(finding) for finding in reader.findings) == [
+        f"{place}: Airflow renders the values of a dict, not its keys"
+        for place in ("env['{{ x.y }}']", "job_spec.{{ x.y }}", "labels['{{ x.y }}']")
+    ]
+
+
+def test_fields_of_pools_that_others_replace_are_left_out() -> None:
+    """What a template says of its pools, known or not, goes with them where the task has pools of its own."""
+    reader = Reader()
+    of_template = read_arguments(
+        {"job_spec": {"workerPoolSpecs": [POOL, {**POOL, "xyzzy": 1}], "zyxxy": 1}}, reader
+    )
+    task = read_arguments({"worker_pools": [{}]}, reader)
+    job = build(complete([task, of_template], reader))
+    assert list(job.other_fields) == ["job_spec.zyxxy"]
+    assert message.write(job)["job_spec"]["zyxxy"] == 1
+
+
 @pytest.mark.parametrize("field", sorted(message.OUTPUT_ONLY))
 def test_what_vertex_answers_is_ignored(field: str) -> None:
     """A job that was copied from an answer is taken, but for what only Vertex can say, with a word."""
@@ -148,22 +299,46 @@ def test_what_vertex_answers_is_ignored(field: str) -> None:
     ("spec", "problem"),
     [
         ("a", "job_spec: must be a dict with the fields of a CustomJobSpec, got str 'a'"),
-        ({"scheduling": 3}, "job_spec.scheduling: must be a dict, got int 3"),
-        ({"workerPoolSpecs": {}}, "job_spec.workerPoolSpecs: must be a list of dicts, got dict {}"),
+        ("a: b: c", "job_spec: must be a dict with the fields of a CustomJobSpec, got str 'a: b: c'"),
+        (b"{}", "job_spec: must be a dict with the fields of a CustomJobSpec, got bytes b'{}'"),
+        (
+            {**SPEC, "baseOutputDirectory": "gs://acme"},
+            "job_spec.baseOutputDirectory: must be a dict with output_uri_prefix, got str 'gs://acme'",
+        ),
+        ({"workerPoolSpecs": 3}, "job_spec.workerPoolSpecs: must be a list of dicts, got int 3"),
+        (
+            {"workerPoolSpecs": [POOL], "worker_pool_specs": [POOL]},
+            "job_spec.worker_pool_specs: are said twice",
+        ),
+        (
+            {"workerPoolSpecs": [{**POOL, "pythonPackageSpec": {"pythonModule": "a"}}]},
+            "job_spec.workerPoolSpecs[0].pythonPackageSpec: does not go with container_spec: a pool runs",
+        ),
+        (
+            {**SPEC, "xyzzy": {1, 2}},
+            "job_spec.xyzzy: must be text, a number, a list or a dict, got set {1, 2}",
+        ),
+        ({**SPEC, "xyzzy": _ENDLESS}, "job_spec.xyzzy: must be text, a number, a list or a dict, got list"),
         (
             {"workerPoolSpecs": ["a"]},
             "job_spec.workerPoolSpecs[0]: must be a dict with the fields of a WorkerPoolSpec",
         ),
         (
-            {"network": "projects/1/global/networks/a", "Network": "projects/2/global/networks/a"},
+            {
+                **SPEC,
+                "network": "projects/1/global/networks/a",
+                "Network": "projects/2/global/networks/a",
+            },
             "job_spec.Network: is said differently in job_spec.network: say it once",
         ),
     ],
 )
 def test_what_is_no_spec(spec: Any, problem: str) -> None:
-    """What has another shape than the message is refused by its place in it."""
-    _, reader = of(spec, image="gcr.io/a/b")
-    assert str(reader.findings[0]).startswith(problem)
+    """What has another shape than the message is refused by its place in it, and nothing else is told."""
+    reader = Reader()
+    complete([read_arguments({"job_spec": spec}, reader)], reader)
+    (finding,) = reader.findings
+    assert str(finding).startswith(problem)
 
 
 @pytest.mark.parametrize(
