@@ -12,6 +12,7 @@ from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.logs.entries import nanoseconds
 from airflow_vertex_training.vertex.logs.lines import replica_in
 from airflow_vertex_training.vertex.logs.telling import Teller, going_on, last_lines
+from airflow_vertex_training.vertex.tracebacks import Said
 from airflow_vertex_training.vertex.watch import progress
 
 if TYPE_CHECKING:
@@ -64,12 +65,11 @@ class Following:
     on_active_jobs: OnActiveJobs | None = None
     keep_shells: Callable[[Shells], Awaitable[None]] | None = None
 
-    async def to_its_end(self) -> tuple[JobSnapshot, str]:
+    async def to_its_end(self) -> tuple[JobSnapshot, Said]:
         """Wait, and show the log.
 
         Returns:
-            The job as it ended, and the exception of the replica that failed, such as ``ValueError: no
-            data``, empty where there is none.
+            The job as it ended, and what the replica that failed said of its failure.
 
         Raises:
             JobLostError: the job was deleted.
@@ -88,11 +88,11 @@ class Following:
             job = await progress.follow(_tap(updates, shown, _Shells(self)), self.log)
             if shown is not None:
                 await shown.finish()
-            exception = await self._last_words(job, shown) if job.state in states.FAILED else ""
+            said = await self._last_words(job, shown) if job.state in states.FAILED else Said()
         finally:
             if shown is not None:
                 shown.close()
-        return job, exception
+        return job, said
 
     def tail(self) -> LogTail:
         """Return the reader of logs that this job's project and connection share."""
@@ -103,19 +103,19 @@ class Following:
             reads_per_minute=self.log_reads_per_minute,
         )
 
-    async def _last_words(self, job: JobSnapshot, shown: _ShownLog | None) -> str:
-        """Show the last lines of the replica that failed where they were not shown; return its exception."""
+    async def _last_words(self, job: JobSnapshot, shown: _ShownLog | None) -> Said:
+        """Show the last lines of the replica that failed where they were not shown; return what it said."""
         replica = replica_in(job.error_message)
-        if shown is not None and (exception := shown.exception(replica)):
-            return exception
+        if shown is not None and (said := shown.said(replica)).exception:
+            return said
         try:
             words = await self.tail().last_words(job.custom_job_id, replica, since=_since(job))
         except Exception:
             self.log.warning("Could not read the job's last lines", exc_info=True)
-            return ""
+            return Said()
         if shown is None or shown.is_missing(words):
             last_lines(words, replica, self.log)
-        return words.exception
+        return words.said
 
 
 class _ShownLog:
@@ -152,9 +152,9 @@ class _ShownLog:
         if self._task.done() and (error := self._task.exception()):
             self._following.log.warning("Showing the job's log failed: %r", error, exc_info=error)
 
-    def exception(self, replica: str) -> str:
-        """Return the exception that a replica has told of, empty where there was none."""
-        return "" if self._subscription is None else self._subscription.job.exception(replica)
+    def said(self, replica: str) -> Said:
+        """Return what a replica said of its failure."""
+        return Said() if self._subscription is None else self._subscription.job.said(replica)
 
     def is_missing(self, words: LastWords) -> bool:
         """Whether the last of these lines was not shown."""

@@ -151,10 +151,10 @@ class VertexJobTrigger(BaseTrigger):
             keep_shells=None if ti is None else sync_to_async(links.shells_keeper(ti, self.job_name)),
         )
         try:
-            job, exception = await wait.to_its_end()
+            job, said = await wait.to_its_end()
         except VertexTrainingError as error:
             return _event(JobSnapshot(self.job_name), error)
-        return _event(job, ended_badly(job, exception))
+        return _event(job, ended_badly(job, said))
 
     async def _last_position(self, positions: XComPositions) -> dict[str, Any] | None:
         try:

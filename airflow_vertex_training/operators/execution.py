@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.create import Submission
+    from airflow_vertex_training.vertex.tracebacks import Said
 
 
 class VertexJobOperator(BaseOperator):
@@ -113,7 +114,8 @@ class VertexJobOperator(BaseOperator):
             if raised is error:
                 raise
             raise raised from None
-        ended, exception = submitted.job, ""
+        ended: JobSnapshot = submitted.job
+        said: Said | None = None
         self._job_name = ended.name
         try:
             TaskReport(self, context).announce(submitted, wanted)
@@ -122,11 +124,11 @@ class VertexJobOperator(BaseOperator):
                 position = self._log_position(context, submitted)
                 if self.deferrable:
                     self._defer(context, ended.name, position)
-                ended, exception = self._wait_here(context, ended.name, position)
+                ended, said = self._wait_here(context, ended.name, position)
         except Exception as error:
             TaskEnding(self, context).see_to_job(Asker.OPERATOR_FAILING, submitted.job.name, error)
             raise
-        return self._result(context, ended, exception)
+        return self._result(context, ended, said)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
@@ -228,7 +230,7 @@ class VertexJobOperator(BaseOperator):
 
     def _wait_here(
         self, context: Context, job_name: str, log_position: dict[str, Any] | None
-    ) -> tuple[JobSnapshot, str]:
+    ) -> tuple[JobSnapshot, Said]:
         import asyncio
 
         from airflow_vertex_training.following import Following
@@ -252,10 +254,10 @@ class VertexJobOperator(BaseOperator):
         )
         return asyncio.run(wait.to_its_end())
 
-    def _result(self, context: Context, job: JobSnapshot, exception: str = "") -> dict[str, Any]:
+    def _result(self, context: Context, job: JobSnapshot, said: Said | None = None) -> dict[str, Any]:
         report = TaskReport(self, context)
         report.ended(job)
-        error = ended_badly(job, exception)
+        error = ended_badly(job, said)
         if error is not None:
             raise self._as_failed(error)
         return report.result(job)

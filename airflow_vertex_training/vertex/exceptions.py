@@ -236,6 +236,7 @@ class JobEndedError(VertexTrainingError):
         advice: what it means and what to do, default nothing.
         exception: the line of the failing replica's log that says what went wrong, such as
             ``ValueError: no data``, default none.
+        last_words: where there is no exception, the last line that the replica wrote to stderr, default none.
     """
 
     def __init__(
@@ -248,9 +249,12 @@ class JobEndedError(VertexTrainingError):
         reason: str = "",
         advice: str = "",
         exception: str = "",
+        last_words: str = "",
     ) -> None:
         words, _, link = message.partition(_BEFORE_LINK)
         lines = [": ".join(part for part in (reason or _plain(state, words), exception) if part)]
+        if last_words:
+            lines[0] += f", its last words: {last_words}"
         if advice:
             lines.append(advice)
         if reason and words:

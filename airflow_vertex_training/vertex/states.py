@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_vertex_training.vertex.catalogue.jobs import exception_in, explain_job
+from airflow_vertex_training.vertex.catalogue.jobs import exception_in, explain_job, says_itself
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
+from airflow_vertex_training.vertex.tracebacks import Said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,18 +79,22 @@ class JobSnapshot:
         return not self.is_final and self.state != CANCELLING
 
 
-def ended_badly(job: JobSnapshot, exception: str = "") -> JobEndedError | None:
+def ended_badly(job: JobSnapshot, said: Said | None = None) -> JobEndedError | None:
     """Return the error that a final job stands for, or ``None`` where it succeeded.
 
     Args:
         job: as it ended.
-        exception: the line of the failing replica's log that says what went wrong, such as
-            ``ValueError: no data``; default the one that Vertex AI's message ends with, if it has any.
+        said: what the failing replica said in its log, default nothing. Where it told of no exception, the
+            one that Vertex AI's message ends with counts, if it has any.
     """
     if job.state in SUCCEEDED:
         return None
-    exception = exception or exception_in(job.error_message)
-    explained = explain_job(job.error_code, job.error_message, exception)
+    said = said or Said()
+    if not said.exception and (exception := exception_in(job.error_message)):
+        said = Said(exception)
+    if not says_itself(job.error_code, job.error_message):
+        said = Said()
+    explained = explain_job(job.error_code, job.error_message, said.exception or said.last_words)
     kind: type[JobEndedError] = JobCancelledError if job.state in CANCELLED else JobFailedError
     if explained is not None and issubclass(explained.kind, JobEndedError):
         kind = explained.kind
@@ -100,7 +105,8 @@ def ended_badly(job: JobSnapshot, exception: str = "") -> JobEndedError | None:
         message=job.error_message,
         reason="" if explained is None else explained.title,
         advice="" if explained is None else explained.advice,
-        exception=exception,
+        exception=said.exception,
+        last_words=said.last_words,
     )
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SIMULATED_IMAGE", "Runner"]
 
-_CANNOT_START = 127
-"""What a shell exits with when there is no such command."""
+_NO_COMMAND, _NO_PERMISSION = 127, 126
+"""What Docker and shells exit with where there is no such command, and where it can't be executed."""
 
 _MAX_RESTARTS = 5
 """How often Vertex restarts a worker after a fault of the infrastructure."""
@@ -161,8 +161,9 @@ class Runner:
             except OSError as error:
                 problem = f"{what.command[0]!r} can't be started in {what.folder}: {error.strerror}"
                 write(problem, "ERROR")
+                status = _NO_COMMAND if isinstance(error, FileNotFoundError) else _NO_PERMISSION
                 # As Docker says where a container's program is not there.
-                raise ReplicaFailure(replica.name, _CANNOT_START, f"ContainerCannotRun. {problem}") from error
+                raise ReplicaFailure(replica.name, status, f"ContainerCannotRun. {problem}") from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ __all__ = ["SERVICE", "SEVERITIES", "Entry", "LogBook", "severity_name"]
 
 SERVICE = "service"
 """The task name under which Vertex itself writes to a job's log."""
+
+# Each level is three messages within each other, and protobuf reads a hundred.
+_MOST_DEPTH = 20
 
 # google.logging.type.LogSeverity
 SEVERITIES = {
@@ -235,12 +239,37 @@ def severity_name(number: int) -> str:
 
 
 def _structured(line: str, severity: str) -> tuple[dict[str, object], str]:
-    """Return the payload and the severity of a line in JSON; an empty payload where it is none."""
+    """Return the payload and the severity of a line in JSON; an empty payload where it is none.
+
+    What a `google.protobuf.Struct` can't hold, or no client could read, is no JSON: NaN, numbers beyond a
+    double, half of a surrogate pair, objects within dozens of others.
+    """
     try:
-        found = json.loads(line)
-    except ValueError:
+        found = json.loads(line, parse_constant=_no_number, parse_float=_double, parse_int=_double)
+        line.encode()
+        if "\\u" in line:
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return {}, severity
-    if not isinstance(found, dict) or not isinstance(found.get("message"), str):
+    if not isinstance(found, dict) or not isinstance(found.get("message"), str) or _is_deep(found):
         return {}, severity
-    named = found.pop("severity", None)
-    return found, named if named in SEVERITIES else severity
+    named = str(found.get("severity")).upper()
+    if named not in SEVERITIES:
+        return found, severity
+    del found["severity"]
+    return found, named
+
+
+def _no_number(name: str) -> float:
+    problem = f"{name} is no number of JSON"
+    raise ValueError(problem)
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _is_deep(value: object, left: int = _MOST_DEPTH) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(left == 0 or _is_deep(part, left - 1) for part in parts)

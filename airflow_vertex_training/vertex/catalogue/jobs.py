@@ -5,12 +5,17 @@ The words: https://cloud.google.com/vertex-ai/docs/training/troubleshooting
 
 from __future__ import annotations
 
+import re
+
 from airflow_vertex_training.vertex import exceptions as errors
 from airflow_vertex_training.vertex import tracebacks
 from airflow_vertex_training.vertex.catalogue.entries import CODES, Entry, Explained, Told, explain
 from airflow_vertex_training.vertex.catalogue.shared import SHARED
 
-__all__ = ["JOBS", "exception_in", "explain_job"]
+__all__ = ["JOBS", "exception_in", "explain_job", "says_itself"]
+
+# SIGKILL and SIGTERM, as Vertex AI's own images and other containers tell them.
+_KILLED = frozenset({"9", "137", "15", "143"})
 
 _TROUBLESHOOTING = "https://cloud.google.com/vertex-ai/docs/training/troubleshooting"
 
@@ -214,6 +219,19 @@ def explain_job(code: int | None, message: str, exception: str = "") -> Explaine
     """
     name = CODES[code] if code is not None and 0 <= code < len(CODES) else ""
     return explain(Told(name, message, details=exception, of_job=True), JOBS)
+
+
+def says_itself(code: int | None, message: str) -> bool:
+    """Whether what the failing replica wrote last may be the reason of a job's end.
+
+    Who is killed from outside, or loses its machine, does not know why; its last exception is an older one.
+    """
+    if "ran out" in message:
+        return False
+    status = re.search(r"non-zero status of (\d+)", message)
+    if status:
+        return status[1] not in _KILLED
+    return explain_job(code, message) is None
 
 
 def exception_in(message: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_vertex_training.vertex.logs.entries import Entry
+    from airflow_vertex_training.vertex.tracebacks import Said
 
 # A job that prints too much is left out for so many seconds at least.
 _SHORTEST_PAUSE = 5.0
@@ -175,11 +176,9 @@ class FollowedJob:
         self._left_out, self._minute = 0, (0, 0)
         return _warning(text)
 
-    def exception(self, replica: str) -> str:
-        """Return the exception that a replica, empty: any, told of last; empty where there was none."""
-        found = [self._speaker.replicas.get(name) for name in ([replica] if replica else self.replicas)]
-        told = [each.tracebacks.exception for each in found if each]
-        return next((exception for exception in told if exception), "")
+    def said(self, replica: str) -> Said:
+        """Return what a replica, empty: any, said of its failure."""
+        return self._speaker.said(replica)
 
     def has_told(self, text: str) -> bool:
         """Whether a text is among the last lines of a replica that were told."""

@@ -1,50 +1,25 @@
-"""How an entry of a job's log reads as a line of a task's log: its text and its level."""
+"""How an entry of a job's log reads as a line of a task's log: its text, its level, and whose it is."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.logs.entries import SERVICE, clock
-from airflow_vertex_training.vertex.tracebacks import Tracebacks
+from airflow_vertex_training.vertex.logs.levels import STDERR, level_of, may_be_last_words
+from airflow_vertex_training.vertex.logs.payload import readable, uncoloured
+from airflow_vertex_training.vertex.tracebacks import Said, Tracebacks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_vertex_training.vertex.logs.entries import Entry
 
 # How many of a replica's last lines are kept for the error of a job that fails.
 LAST_LINES = 20
-# A longer text fills a log with what nobody reads.
-_MOST_CHARACTERS = 16_000
 
-# google.logging.type.LogSeverity
-_LEVELS = ((600, logging.CRITICAL), (500, logging.ERROR), (400, logging.WARNING), (200, logging.INFO))
-_ERROR = 500
-_LEVEL_NAMES = {
-    "TRACE": logging.DEBUG,
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "NOTICE": logging.INFO,
-    "WARN": logging.WARNING,
-    "WARNING": logging.WARNING,
-    "ERROR": logging.ERROR,
-    "FATAL": logging.CRITICAL,
-    "CRITICAL": logging.CRITICAL,
-}
-# What Python's logging and absl write to stderr by default: ``WARNING:root:text``, ``E1126 12:39:35 ...``.
-_TEXT_LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\]?[:\s]|([DIWEF])\d{4} \d\d:\d\d")
-_ABSL = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 # https://cloud.google.com/vertex-ai/docs/training/troubleshooting
 _REPLICA = re.compile(r"\b[Rr]eplica ([\w-]+) (?:exited|ran out)")
-
-# What the payload says about the line itself, and the agents that carried it.
-_ABOUT_THE_LINE = frozenset(
-    {"message", "levelname", "level", "severity", "attrs", "time", "timestamp", "logName", "asctime"}
-)
 
 
 @dataclass(frozen=True)
@@ -69,11 +44,20 @@ class Replica:
         newest: the latest time of an entry that was told, in nanoseconds since 1970.
         tracebacks: those in its lines.
         last: the last lines.
+        last_words: of the last lines those on stderr that may say why it ends; empty for all others.
     """
 
     newest: int = 0
     tracebacks: Tracebacks = field(default_factory=Tracebacks)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+    @property
+    def said(self) -> Said:
+        """What it said of its failure, if it has failed."""
+        exception = self.tracebacks.exception
+        words = next((text for text in reversed(self.last_words) if text), "")
+        return Said(exception, "" if exception else words)
 
 
 class Speaker:
@@ -91,9 +75,12 @@ class Speaker:
         """
         replica = self.replicas.setdefault(entry.replica, Replica())
         text = readable(entry.payload)
-        in_traceback = replica.tracebacks.take(text, entry.severity)
-        level = logging.ERROR if in_traceback else own_level(entry, text)
+        plain = uncoloured(text)
+        in_traceback = replica.tracebacks.take(plain, entry.severity)
+        level = level_of(entry, plain, in_traceback=in_traceback)
         replica.last.append(text)
+        is_last_words = entry.severity == STDERR and not in_traceback and may_be_last_words(plain)
+        replica.last_words.append(plain.partition("\n")[0] if is_last_words else "")
         late = entry.time < replica.newest
         replica.newest = max(replica.newest, entry.time)
         marks = [clock(entry.time) + " (late)"] if late else []
@@ -105,72 +92,14 @@ class Speaker:
             marks.append(f"[{entry.replica}]")
         return Line(level, " ".join([*marks, text]))
 
+    def said(self, replica: str) -> Said:
+        """Return what a replica, empty: any, said of its failure."""
+        names = [replica] if replica else sorted(self.replicas.keys() - {SERVICE})
+        told = [self.replicas[name].said for name in names if name in self.replicas]
+        best = [*(said for said in told if said.exception), *(said for said in told if said.last_words)]
+        return best[0] if best else Said()
+
     def know(self, replicas: list[str]) -> None:
         """Take in which replicas the job has, so that each line names its own where there are several."""
         for name in replicas:
             self.replicas.setdefault(name, Replica())
-
-
-def own_level(entry: Entry, text: str) -> int:
-    """Return the level that an entry itself says.
-
-    Vertex calls whatever a replica writes to stderr an ERROR. Frameworks show their progress there, so such a
-    line is INFO unless its own text names a level.
-    """
-    payload = entry.payload
-    if isinstance(payload, str):
-        return _of_severity(entry.severity)
-    named = _LEVEL_NAMES.get(str(payload.get("level") or payload.get("severity") or "").upper())
-    if named is not None:
-        return named
-    is_stderr = entry.severity == _ERROR and payload.get("levelname", "ERROR") == "ERROR"
-    if not is_stderr or "levelname" not in payload or _extra_fields(payload):
-        return _of_severity(entry.severity)
-    found = _TEXT_LEVEL.match(text)
-    if found is None:
-        return logging.INFO
-    return _LEVEL_NAMES[found[1] or _ABSL[found[2]]]
-
-
-def readable(payload: str | Mapping[str, Any]) -> str:
-    """Return the text of an entry: its message, then the payload's other fields."""
-    if isinstance(payload, str):
-        return _cut(payload.rstrip("\n"))
-    message = payload.get("message")
-    parts = [] if message is None else [message.rstrip("\n") if isinstance(message, str) else _value(message)]
-    extra = " ".join(f"{name}={_value(value)}" for name, value in _extra_fields(payload).items())
-    if extra:
-        parts.append(f"({extra})" if parts else extra)
-    return _cut(" ".join(parts))
-
-
-def _of_severity(severity: int) -> int:
-    # DEFAULT, 0, says nothing; DEBUG is 100.
-    if severity == 0:
-        return logging.INFO
-    return next((level for least, level in _LEVELS if severity >= least), logging.DEBUG)
-
-
-def _extra_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in payload.items()
-        if name not in _ABOUT_THE_LINE and not name.startswith("logging.googleapis.com/")
-    }
-
-
-def _value(value: Any) -> str:
-    # Numbers in a Struct are floats, whatever was written.
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_value(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return str(value)
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _MOST_CHARACTERS:
-        return text
-    return f"{text[:_MOST_CHARACTERS]}... ({len(text) - _MOST_CHARACTERS} more characters)"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_vertex_training.vertex.tracebacks import Said
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,11 +50,11 @@ class LastWords:
 
     Args:
         lines: its last lines; none where they could not be read in time.
-        exception: the last line of its last traceback, empty where there is none among them.
+        said: what it said of its failure.
     """
 
     lines: list[str]
-    exception: str = ""
+    said: Said = field(default_factory=Said)
 
 
 class Subscription:

@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
-from google.protobuf import json_format
 
 from airflow_vertex_training.vertex.api import status
 from airflow_vertex_training.vertex.api.log_calls import AsyncLogs
-from airflow_vertex_training.vertex.logs import trouble
+from airflow_vertex_training.vertex.logs import payload, trouble
 from airflow_vertex_training.vertex.logs.cursor import DRAIN, Cursor
 from airflow_vertex_training.vertex.logs.entries import SECOND, SERVICE, Entry, entry_key, jobs_filter
 from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
-from airflow_vertex_training.vertex.logs.lines import LAST_LINES, readable
+from airflow_vertex_training.vertex.logs.lines import LAST_LINES, Speaker
 from airflow_vertex_training.vertex.logs.looks import Look
 from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
 from airflow_vertex_training.vertex.meter import Meter
-from airflow_vertex_training.vertex.tracebacks import exception_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -174,9 +172,13 @@ class LogTail:
         self._meter.read_logs()
         filter_ = jobs_filter([job_id], since, replica=replica)
         page = await self._calls.page(filter_, "timestamp desc", _LAST_ENTRIES)
-        newest_first = [entry for entry in page.entries if entry.resource.labels["task_name"] != SERVICE]
-        lines = [readable(_payload(entry)) for entry in reversed(newest_first)]
-        return LastWords(lines[-count:], exception_in(lines))
+        newest_first = [_entry(message) for message in page.entries]
+        entries = [entry for entry in reversed(newest_first) if entry.replica != SERVICE]
+        speaker = Speaker()
+        for entry in entries:
+            speaker.line(entry)
+        lines = [payload.readable(entry.payload) for entry in entries[-count:]]
+        return LastWords(lines, speaker.said(replica))
 
     async def _run(self) -> None:
         try:
@@ -221,21 +223,10 @@ class LogTail:
         for number, message in enumerate(page.entries):
             if number and not number % _SLICE:
                 await asyncio.sleep(0)
-            labels = message.resource.labels
             moment = message.timestamp.ToNanoseconds()
             key = entry_key(message.log_name, moment, message.insert_id)
-            if self._cursor.is_new(look, labels["job_id"], moment, key):
-                entries.append(
-                    Entry(
-                        job_id=labels["job_id"],
-                        replica=labels["task_name"],
-                        key=key,
-                        time=moment,
-                        received=message.receive_timestamp.ToNanoseconds(),
-                        severity=message.severity,
-                        payload=_payload(message),
-                    )
-                )
+            if self._cursor.is_new(look, message.resource.labels["job_id"], moment, key):
+                entries.append(_entry(message))
         self._cursor.take(look, entries, page.next_page_token, self._clock())
         await self._deliver()
 
@@ -298,9 +289,14 @@ class LogTail:
                 self._task.cancel()
 
 
-def _payload(message: Any) -> str | dict[str, Any]:
-    kind = message.WhichOneof("payload")
-    if kind == "json_payload":
-        found: dict[str, Any] = json_format.MessageToDict(message.json_payload)
-        return found
-    return str(message.text_payload) if kind == "text_payload" else ""
+def _entry(message: Any) -> Entry:
+    moment = message.timestamp.ToNanoseconds()
+    return Entry(
+        job_id=message.resource.labels["job_id"],
+        replica=message.resource.labels["task_name"],
+        key=entry_key(message.log_name, moment, message.insert_id),
+        time=moment,
+        received=message.receive_timestamp.ToNanoseconds(),
+        severity=message.severity,
+        payload=payload.of_message(message),
+    )

@@ -24,6 +24,7 @@ from airflow_vertex_training.vertex.exceptions import (
     VertexTrainingError,
 )
 from airflow_vertex_training.vertex.states import JobSnapshot
+from airflow_vertex_training.vertex.tracebacks import Said
 from tests.vertex.catalogue.page import PAGE, page
 
 OF_CALLS = [(entry, *sample) for entry in CALLS for sample in entry.samples]
@@ -109,7 +110,7 @@ def test_memory_of_an_accelerator_is_known_by_the_exception() -> None:
     """Vertex AI says no more than status 1; the exception, which the log tells, says which memory it was."""
     text = "The replica workerpool1-2 exited with a non-zero status of 1."
     job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=text)
-    ended = states.ended_badly(job, exception="torch.OutOfMemoryError: CUDA out of memory.")
+    ended = states.ended_badly(job, Said("torch.OutOfMemoryError: CUDA out of memory."))
     assert type(ended) is OutOfMemoryError
     assert str(ended).startswith("workerpool1-2 ran out of accelerator memory: torch.OutOfMemoryError: CUDA")
 
@@ -117,7 +118,7 @@ def test_memory_of_an_accelerator_is_known_by_the_exception() -> None:
 def test_an_exception_that_the_log_told_wins() -> None:
     """Who has read the failing replica's log knows better than Vertex AI's message."""
     job = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=CONFUSING)
-    ended = states.ended_badly(job, exception="KeyError: 'loss'")
+    ended = states.ended_badly(job, Said("KeyError: 'loss'"))
     assert str(ended).startswith("workerpool0-0 exited with status 1: KeyError: 'loss'\n")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_vertex_training.vertex.logs.entries import SECOND, Entry, entry_key
-from airflow_vertex_training.vertex.logs.lines import Speaker, readable
-from airflow_vertex_training.vertex.tracebacks import exception_in
+from airflow_vertex_training.vertex.logs.lines import Speaker
+from airflow_vertex_training.vertex.tracebacks import Said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,25 @@ def to_stderr(*texts: str) -> list[Entry]:
         (printed("W1126 12:39:35.1 42 gpu.cc:7] slow", "stderr"), ERROR, logging.WARNING),
         (printed("[INFO] step 3", "stderr"), ERROR, logging.INFO),
         (printed("DEBUG: cache hit", "stderr"), ERROR, logging.DEBUG),
+        (printed("2026-11-26 15:57:18,691 WARNING trainer: slow", "stderr"), ERROR, logging.WARNING),
+        (printed("2026-11-26 15:57:18,691 - a.b - ERROR - no disk", "stderr"), ERROR, logging.ERROR),
+        (printed("2026-11-26 15:57:18,691,691 [WARNING] a: slow", "stderr"), ERROR, logging.WARNING),
+        (printed("2026-11-26 12:00:00.123 | ERROR    | __main__:f:3 - no", "stderr"), ERROR, logging.ERROR),
+        (printed("26/11/26 12:00:00 WARN NativeCodeLoader: slow", "stderr"), ERROR, logging.WARNING),
+        (printed("2026-11-26 12:39:35.1: W tensorflow/a/gpu.cc:10] slow", "stderr"), ERROR, logging.WARNING),
+        (printed("[rank0]:[W1126 12:39:35.1 ProcessGroup.cpp:1250] slow", "stderr"), ERROR, logging.WARNING),
+        (printed("2026-11-26 12:00:00 the model has an ERROR rate", "stderr"), ERROR, logging.INFO),
+        (printed("\x1b[31mERROR\x1b[0m: no disk", "stderr"), ERROR, logging.ERROR),
+        (printed("WARNING:root:to stdout"), INFO, logging.WARNING),
+        ({"message": "x", "levelname": "WARNING", "name": "trainer"}, INFO, logging.WARNING),
+        ({"message": "x", "levelname": "INFO", "name": "trainer"}, ERROR, logging.INFO),
+        ({"message": "x", "level": ["a"]}, INFO, logging.INFO),
+        (
+            {"message": "Traceback (most recent call last):\n  x", "severity": "WARNING"},
+            INFO,
+            logging.WARNING,
+        ),
+        ({"message": "Traceback (most recent call last):\n  x"}, INFO, logging.ERROR),
         ({"message": "no disk", "attrs": {}}, ERROR, logging.ERROR),
         ({"message": "no disk", "level": "warning"}, ERROR, logging.WARNING),
         ({"message": "x", "levelname": "ERROR", "disk": "sda"}, ERROR, logging.ERROR),
@@ -61,31 +80,6 @@ def to_stderr(*texts: str) -> list[Entry]:
 def test_level(payload: str | Mapping[str, Any], severity: int, level: int) -> None:
     """A payload's own level counts; what goes to stderr is INFO, unless its text names a level."""
     assert Speaker().line(entry(payload, severity)).level == level
-
-
-@pytest.mark.parametrize(
-    ("payload", "text"),
-    [
-        ("plain\n", "plain"),
-        (printed("plain"), "plain"),
-        ({"message": "epoch", "loss": 0.5, "step": 3.0, "attrs": {}}, "epoch (loss=0.5 step=3)"),
-        ({"loss": 0.5, "at": {"layer": 2.0, "ids": [1.0, "b"]}}, "loss=0.5 at={layer: 2, ids: [1, b]}"),
-        ({"message": {"a": 1.0}}, "{a: 1}"),
-        ({"message": "x", "logging.googleapis.com/trace": "t", "severity": "INFO", "time": "now"}, "x"),
-        ({"message": "ok", "done": True, "left": None}, "ok (done=True left=None)"),
-        ({}, ""),
-    ],
-)
-def test_text(payload: str | Mapping[str, Any], text: str) -> None:
-    """The message comes first, then the payload's other fields, without what describes the line itself."""
-    assert readable(payload) == text
-
-
-def test_overlong_text_is_cut() -> None:
-    """A line of a megabyte does not fill the task's log, and says what is missing."""
-    text = readable("x" * 1_000_000)
-    assert len(text) < 20_000
-    assert text.endswith("(984000 more characters)")
 
 
 def test_traceback_is_an_error() -> None:
@@ -121,25 +115,45 @@ def test_stdout_between_the_lines_of_a_traceback_is_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "exception"),
+    ("lines", "words"),
     [
-        (["Traceback (most recent call last):", "  File x", "ValueError: no"], "ValueError: no"),
-        (["Traceback (most recent call last):", "  File x", "KeyboardInterrupt"], "KeyboardInterrupt"),
+        (["could not find gs://x/y"], "could not find gs://x/y"),
         (
-            ["[rank0]: Traceback (most recent call last):", "[rank0]:   File x", "[rank0]: OSError: no"],
-            "OSError: no",
+            ["usage: train.py [-h]", "train.py: error: unrecognized arguments: --foo"],
+            "train.py: error: unrec",
         ),
+        (["cp: cannot stat 'x': No such file", "   ", "  indented"], "cp: cannot stat 'x'"),
         (
-            ["Traceback (most recent call last):", "  File x", "A: 1", "Traceback (most recent call last):"],
-            "A: 1",
+            ["ERROR:root:no disk", "100%|####| 4/4", "x.py:3: UserWarning: slow", "INFO:root:bye"],
+            "ERROR:root",
         ),
-        (["ValueError: printed, not raised"], ""),
-        ([], ""),
+        (["Error: object 'y' not found", "Execution halted"], "Error: object 'y'"),
+        (["100%|####| 4/4"], ""),
+        (["no disk", *[f"INFO:root:step {number}" for number in range(30)]], ""),
     ],
+    ids=lambda value: str(value)[:20],
 )
-def test_exception_is_the_last_line_of_the_last_traceback(lines: list[str], exception: str) -> None:
-    """The exception is what ends a traceback, whatever a launcher puts before its lines."""
-    assert exception_in(lines) == exception
+def test_last_words(lines: list[str], words: str) -> None:
+    """Who fails without an exception has often said why: in its last line on stderr that is no progress."""
+    speaker = Speaker()
+    for each in to_stderr(*lines):
+        speaker.line(each)
+    speaker.line(entry(printed("bye")))
+    said = speaker.said("workerpool0-0")
+    assert said.exception == ""
+    assert bool(said.last_words) == bool(words)
+    assert said.last_words.startswith(words)
+
+
+def test_an_exception_says_more_than_last_words() -> None:
+    """Of several replicas the one with an exception is heard; nobody who is not there is."""
+    speaker = Speaker()
+    speaker.line(entry(printed("bye bye", "stderr"), ERROR, replica="workerpool0-0"))
+    for text in ("Traceback (most recent call last):", "ValueError: no data"):
+        speaker.line(entry(printed(text, "stderr"), ERROR, replica="workerpool1-0"))
+    assert speaker.said("") == Said("ValueError: no data")
+    assert speaker.said("workerpool0-0") == Said("", "bye bye")
+    assert speaker.said("workerpool3-0") == Said()
 
 
 def test_replica_is_named_where_there_are_several() -> None:

@@ -316,7 +316,7 @@ async def test_last_words_of_a_replica(
     emulator.control.write_log(project, [("1", "service", "Job failed.", "ERROR", 0.0)])
     logs = tail()
     found = await logs.last_words("1", "workerpool0-0", since=SINCE)
-    assert found.exception == "ValueError: MY TRAINING BLEW UP"
+    assert found.said.exception == "ValueError: MY TRAINING BLEW UP"
     assert found.lines == [*[f"epoch {number}" for number in range(23, 40)], *lines]
     assert emulator.control.requests(project) == {"ListLogEntries": {"OK": 1}}
     assert logs.closed
