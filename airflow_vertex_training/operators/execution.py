@@ -62,7 +62,10 @@ class VertexJobOperator(BaseOperator):
     stream_logs: bool
 
     _killed: threading.Event
+    _killed_early: bool = False
+    _is_seen_to: bool = False
     _context: Context | None = None
+    _submission: TaskSubmission | None = None
     _ending_thread: threading.Thread | None = None
     _job_name: str | None = None
 
@@ -82,16 +85,21 @@ class VertexJobOperator(BaseOperator):
         """Submit the job and wait for its end, here or on the triggerer."""
         # Not in __init__: Airflow copies operators, and an event can't be copied.
         self._killed = threading.Event()
+        self._job_name, self._submission, self._is_seen_to = None, None, False
         self._context = context
+        # From here on on_kill finds what is to be ended. Airflow goes on after one that came before.
+        if self._killed_early:
+            self._killed_early = False
+            self._killed.set()
         try:
             return self._run(context)
         except compat.AirflowTaskTimeout:
-            TaskEnding(self, context).end_job(Asker.OPERATOR_TIMED_OUT, self._job_name)
+            TaskEnding(self, context).end_job(Asker.OPERATOR_TIMED_OUT, self._job_name, self._submission)
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
-            self._context = None
+            self._is_seen_to = True
             raise
         except KeyboardInterrupt as error:
-            TaskEnding(self, context).end_killed(self._job_name)
+            TaskEnding(self, context).end_killed(self._job_name, self._submission)
             stop_dag_test(context, error)
             raise
         except VertexTrainingError as error:
@@ -106,7 +114,7 @@ class VertexJobOperator(BaseOperator):
 
     def _run(self, context: Context) -> dict[str, Any]:
         settings.check()
-        submission = TaskSubmission(self, context, task_try(context), self._killed)
+        submission = self._submission = TaskSubmission(self, context, task_try(context), self._killed)
         try:
             submitted, wanted = submission.submit()
         except Exception as error:
@@ -168,7 +176,13 @@ class VertexJobOperator(BaseOperator):
         Airflow also kills the process of a try that it has given up, say because the machine stood still. By
         then the next try may have adopted the job.
         """
+        if self._is_seen_to:
+            return
         if self._context is None:
+            self._killed_early = True
+            return
+        if self._ending_thread is not None and self._ending_thread.is_alive():
+            self._ending_thread.join(timeout=_HANDLER_SECONDS)
             return
         # In a thread: what the signal came into may hold a lock that this needs, say the log's, and must be
         # able to go on. execute waits for the thread before it ends.
@@ -178,7 +192,7 @@ class VertexJobOperator(BaseOperator):
 
     def _end_killed(self, context: Context) -> None:
         self._killed.set()
-        TaskEnding(self, context).end_killed(self._job_name)
+        TaskEnding(self, context).end_killed(self._job_name, self._submission)
 
     def _as_failed(self, error: Exception) -> Exception:
         """Return the error that the task ends by; Airflow does not retry after it where that can't help."""

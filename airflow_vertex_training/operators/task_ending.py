@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.ending import Ending, api_server_is_down, task_state_in_time
-from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.vertex.exceptions import Retry, VertexTrainingError
-from airflow_vertex_training.vertex.naming.identity import TRY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from airflow.sdk import BaseOperator, Context
 
     from airflow_vertex_training.operators.execution import VertexJobOperator
+    from airflow_vertex_training.operators.task_submission import TaskSubmission
     from airflow_vertex_training.ownership import Verdict
-    from airflow_vertex_training.vertex.api.calls import Jobs
-    from airflow_vertex_training.vertex.states import JobSnapshot
 
 # Airflow leaves a killed task 5 seconds in all, in which the job has to be cancelled as well.
 _ANSWER_SECONDS = 2.0
@@ -44,29 +39,32 @@ class TaskEnding:
         """Keep or end a job whose task is about to raise ``error``."""
         self._ending.carry_out(self._verdict(asker, try_follows=self._try_follows(error)), job_name)
 
-    def see_to_found(self, find: Callable[[Jobs], Sequence[JobSnapshot]], error: BaseException) -> None:
-        """Keep or end jobs of unknown names, whose task is about to raise ``error``."""
+    def see_to_all(self, submission: TaskSubmission, error: BaseException) -> None:
+        """Keep or end what a try that is about to raise ``error`` has made, and what earlier ones left."""
         verdict = self._verdict(Asker.OPERATOR_FAILING, try_follows=self._try_follows(error))
-        self._carry_out_on_found(verdict, find)
+        self._carry_out_on_all(verdict, submission)
 
-    def end_killed(self, job_name: str | None) -> None:
+    def end_killed(self, job_name: str | None, submission: TaskSubmission | None) -> None:
         """See to what this try has submitted, where it was killed or interrupted."""
         if compat.is_dag_test():
             _interrupted_tries.add(str(self.context["ti"].id))
-            self.end_job(Asker.DAG_TEST_INTERRUPTED, job_name)
+            self.end_job(Asker.DAG_TEST_INTERRUPTED, job_name, submission)
         else:
-            self.end_job(Asker.OPERATOR_KILLED, job_name)
+            self.end_job(Asker.OPERATOR_KILLED, job_name, submission)
 
-    def end_job(self, asker: Asker, job_name: str | None) -> None:
-        """See to what this try has submitted: a job, or what can be found of it."""
+    def end_job(self, asker: Asker, job_name: str | None, submission: TaskSubmission | None) -> None:
+        """See to the job that this try waits for, or to whatever there is of this try and those before.
+
+        Args:
+            asker: who ends it, and why.
+            job_name: the job, ``None`` where it was still being submitted.
+            submission: how that goes, ``None`` where it has not begun.
+        """
         verdict = self._verdict(asker, try_follows=self._tries_left)
         if job_name:
             self._ending.carry_out(verdict, job_name)
-        else:
-            # A create call may be under way: what it has made so far can be found by its label. What it makes
-            # yet, execute cancels when the call returns.
-            try_id = task_try(self.context).try_id
-            self._carry_out_on_found(verdict, lambda jobs: jobs.find(TRY, try_id))
+        elif submission is not None:
+            self._carry_out_on_all(verdict, submission)
 
     @property
     def _tries_left(self) -> bool:
@@ -91,18 +89,24 @@ class TaskEnding:
         )
         return decide(question)
 
-    def _carry_out_on_found(self, verdict: Verdict, find: Callable[[Jobs], Sequence[JobSnapshot]]) -> None:
+    def _carry_out_on_all(self, verdict: Verdict, submission: TaskSubmission) -> None:
+        """Carry a verdict out on what a try has made, and on what earlier tries left.
+
+        A create call may be under way. What it has made is looked for meanwhile; once it is answered,
+        ``execute`` sees to that.
+        """
+        made = list(submission.made.names)
+        for job_name in made:
+            self._ending.carry_out(verdict, job_name)
         if verdict.fate is Fate.KEEP:
             return
         try:
             with self.operator.jobs() as jobs:
-                found = find(jobs)
+                for job in submission.left_running(jobs):
+                    if job.name not in made:
+                        self._ending.carry_out(verdict, job.name)
         except Exception:
             self.operator.log.exception("Could not look for jobs of this task. One may run on and cost money")
-            return
-        for job in found:
-            if not job.is_final:
-                self._ending.carry_out(verdict, job.name)
 
     @property
     def _ending(self) -> Ending:

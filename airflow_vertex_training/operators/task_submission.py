@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training import compat, settings
 from airflow_vertex_training.ending import task_state
 from airflow_vertex_training.operators.task_ending import TaskEnding, retry_is_in_vain
 from airflow_vertex_training.operators.task_report import TaskReport
-from airflow_vertex_training.vertex.exceptions import UnclearSubmitError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import TryGivenUpError, VertexTrainingError
+from airflow_vertex_training.vertex.submit.made import Made
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterator
 
     from airflow.sdk import Context
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.naming.identity import TaskTry
     from airflow_vertex_training.vertex.spec.job import TrainingJob
+    from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.create import Submission, Submitter
 
 
@@ -32,12 +35,14 @@ class TaskSubmission:
         context: of its running process.
         this: the try.
         killed: set when the task is killed.
+        made: what the try has made so far, for whoever has to end that.
     """
 
     operator: VertexJobOperator
     context: Context
     this: TaskTry
     killed: threading.Event
+    made: Made = field(default_factory=Made)
 
     def submit(self) -> tuple[Submission, TrainingJob]:
         """Keep an earlier try's job, or create one; return it, and what this try asks for."""
@@ -56,13 +61,15 @@ class TaskSubmission:
         """
         hopeless = retry_is_in_vain(self.operator, error) and not self._retry_may_keep_a_job()
         raised = compat.not_retried(error) if hopeless else error
-        this = self.this
-        unclear_calls = error.calls if isinstance(error, UnclearSubmitError) else 0
-        if this.try_number > 1 or unclear_calls:
-            TaskEnding(self.operator, self.context).see_to_found(
-                lambda jobs: self._submitter(jobs).left_running(this, unclear_calls), raised
-            )
+        # A later try sees to what there is, and may have adopted it.
+        is_given_up = isinstance(error, TryGivenUpError)
+        if not is_given_up and (self.this.try_number > 1 or self.made.most):
+            TaskEnding(self.operator, self.context).see_to_all(self, raised)
         return raised
+
+    def left_running(self, jobs: Jobs) -> Iterator[JobSnapshot]:
+        """Yield each job that this try and earlier ones left running, as soon as it is found."""
+        return self._submitter(jobs).left_running(self.this)
 
     def stop_if_ended_meanwhile(self) -> None:
         """Stop where somebody ended the task while its job was being submitted: Airflow won't defer it."""
@@ -84,6 +91,7 @@ class TaskSubmission:
             own_deployment=own_deployment,
             on_cancel=TaskReport(operator, self.context).cancelled,
             before_create=self._stop_if_killed,
+            made=self.made,
         )
 
     def _retry_may_keep_a_job(self) -> bool:

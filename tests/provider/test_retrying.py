@@ -179,6 +179,22 @@ def test_a_process_that_wakes_up_late_makes_no_job(on_emulator, project, supervi
     assert only_job(on_emulator, project)["state"] == "JOB_STATE_RUNNING"
 
 
+def test_a_process_that_wakes_up_late_ends_no_earlier_job(
+    on_emulator, project, supervisor, log_lines, monkeypatch
+):
+    """A series' last try that Airflow has given up ends nothing: the later try sees to what there was."""
+    monkeypatch.setattr("airflow_vertex_training.vertex.submit.create.LOOKS", (0.1,))
+    submitted(on_emulator, make(program=FOREVER, retries=1))
+    on_emulator.control.add_fault(project, "late", method="ListCustomJobs", seconds=3600.0, times=2)
+    assert run_task(make(program=FOREVER, retries=5), try_number=5).state == "deferred"
+
+    outcome = run_task(make(program=FOREVER, retries=1), try_number=2)
+
+    assert isinstance(outcome.error, TryGivenUpError)
+    assert len(on_emulator.control.jobs(project)) == 2
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+
+
 @needs_store
 def test_each_try_may_ask_in_another_region(on_emulator, project, supervisor):
     """A retry that asks elsewhere adopts the job of the region where the try before it asked."""

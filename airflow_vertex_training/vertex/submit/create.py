@@ -24,9 +24,10 @@ from airflow_vertex_training.vertex.exceptions import (
 from airflow_vertex_training.vertex.naming import identity
 from airflow_vertex_training.vertex.states import age
 from airflow_vertex_training.vertex.submit.decide import Decision, Judged, decide, left_over, retry_keeps
+from airflow_vertex_training.vertex.submit.made import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.naming.identity import TaskTry
@@ -39,6 +40,9 @@ logger = logging.getLogger(__name__)
 # Seconds to wait before each look for a job whose create call got no clear answer. How late a list may
 # be is documented nowhere.
 LOOKS = (0.5, 2.0, 5.0, 10.0)
+
+# So soon a wait is cut short, in seconds.
+_STEP = 0.5
 
 # How long an endpoint that can't be reached at all, or a token that can't be had, is tried again, in seconds.
 CONNECT_SECONDS = 30.0
@@ -71,6 +75,7 @@ class Submitter:
         own_deployment: whether ``deployment_id`` was configured, default no.
         on_cancel: called with the name of each job of which Vertex took the cancel, default: nobody is told.
         before_create: called before each create call, and raises where none may be made; default: never.
+        made: what the try has made so far, for whoever ends that; default a record of its own.
     """
 
     places: Places
@@ -79,8 +84,7 @@ class Submitter:
     own_deployment: bool = False
     on_cancel: Callable[[str], None] = lambda _: None
     before_create: Callable[[], None] = lambda: None
-    # How many create calls got no answer that says whether a job was made.
-    _unclear: int = field(default=0, init=False)
+    made: Made = field(default_factory=Made)
 
     def submit(self, job: TrainingJob, this: TaskTry) -> Submission:
         """Keep an earlier try's job, or create one.
@@ -101,7 +105,7 @@ class Submitter:
         except TryGivenUpError:
             raise
         except Exception as error:
-            if not self._unclear:
+            if not self.made.unclear:
                 raise
             jobs = self._jobs
             raise UnclearSubmitError(
@@ -109,22 +113,41 @@ class Submitter:
                 f"If it was, it runs and costs money. The task's next try looks for it. To look now: "
                 f"gcloud ai custom-jobs list --region={jobs.region} --project={jobs.project} "
                 f'--filter="labels.{identity.TRY}={this.try_id}"',
-                calls=self._unclear,
+                calls=self.made.unclear,
             ) from error
 
-    def left_running(self, this: TaskTry, unclear_calls: int = 0) -> Sequence[JobSnapshot]:
-        """Return the jobs that this try and earlier ones left running, for a try after which none follows.
+    def left_running(self, this: TaskTry) -> Iterator[JobSnapshot]:
+        """Yield each job that this try and earlier ones left running, as soon as it is found.
+
+        A job that a create call without an answer may have made is waited for, as long as a list may be late.
 
         Args:
-            this: the try.
-            unclear_calls: how many of its create calls may have made a job that no list has shown yet.
+            this: the try, which waits for none of them any more.
 
         Raises:
             VertexApiError: they can't be listed.
         """
-        if not unclear_calls:
-            return left_over(self.places.find(identity.TASK_INSTANCE, this.task_instance), this)
-        return left_over(self._look(this, unclear_calls, identity.TASK_INSTANCE, this.task_instance), this)
+        told: set[str] = set()
+        finds = [self.places.find_here]
+        if this.try_number > 1:
+            finds.append(self.places.find_elsewhere)
+        for seconds in (0.0, *LOOKS):
+            self._pause(seconds)
+            own = 0
+            for find in finds:
+                found = find(*_label(this))
+                own += len(_made_by(this, found))
+                new = [job for job in left_over(found, this) if job.name not in told]
+                told.update(job.name for job in new)
+                yield from new
+            if not self.made.unclear or own >= self.made.most:
+                return
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than a create call, perhaps another thread's, leaves open what it has made."""
+        while seconds > 0.0 and self.made.unclear:
+            self._jobs.sleep(min(seconds, _STEP))
+            seconds -= _STEP
 
     def retry_keeps(self, this: TaskTry) -> JobSnapshot | None:
         """Return the job that a retry of this try would find and keep, as far as lists show by now.
@@ -149,7 +172,7 @@ class Submitter:
         except Exception as error:
             if not status.may_create_again(error):
                 raise advice.api_error(doing, error) from error
-            made = "no answer said whether it was created" if self._unclear else "none was created"
+            made = "no answer said whether it was created" if self.made.unclear else "none was created"
             raise SubmitTimeoutError(
                 f"{advice.api_error(doing, error)}\n"
                 f"It was given up after {self.timeout:.0f} s (submit_timeout); {made}."
@@ -162,18 +185,22 @@ class Submitter:
         """
         self.before_create()
         connecting = retries.retrying(self._jobs.sleep, CONNECT_SECONDS, _may_be_sent_soon)
+        # Whatever cuts the call off, it may have made a job.
+        self.made.unclear += 1
         try:
             created = connecting(self._jobs.create, job)
         except Exception as error:
             if not status.is_ambiguous(error):
+                self.made.unclear -= 1
                 raise
-            self._unclear += 1
             logger.warning("Whether a job was created is unclear, looking for it. %s", advice.describe(error))
-            found = self._look_for(this, self._unclear)
+            found = self._look_for(this)
             if not _made_by(this, found):
                 raise
         else:
-            if not self._unclear and this.try_number == 1:
+            self.made.names.append(created.name)
+            self.made.unclear -= 1
+            if not self.made.unclear and this.try_number == 1:
                 return Submission(created, Outcome.CREATED)
             found = self._look_again(created, this)
         submission = self._settle(found, job, this)
@@ -186,27 +213,23 @@ class Submitter:
         """Return the job just created, and others that no list has shown before it was."""
         found = {created.name: created}
         try:
-            found.update((job.name, job) for job in self._look_for(this, self._unclear + 1))
+            found.update((job.name, job) for job in self._look_for(this))
         except VertexApiError as error:
             logger.warning(_PERHAPS_NOT_ALONE, created.name, advice.describe(error))
         return list(found.values())
 
-    def _look_for(self, this: TaskTry, made: int) -> list[JobSnapshot]:
-        if this.try_number == 1:
-            return self._look(this, made, identity.TRY, this.try_id)
-        return self._look(this, made, identity.TASK_INSTANCE, this.task_instance)
+    def _look_for(self, this: TaskTry) -> list[JobSnapshot]:
+        """Return the jobs of a try and of those before, having waited for all that it may have made.
 
-    def _look(self, this: TaskTry, made: int, label: str, value: str) -> list[JobSnapshot]:
-        """Return jobs by label, having waited for as many as this try may have made, but not for ever.
-
-        A list that shows this try's newest job shows all that are older, too.
+        It waits as long as a list may be late. One that shows this try's newest job shows all that are older,
+        too.
         """
         found: list[JobSnapshot] = []
         for seconds in LOOKS:
             self._jobs.sleep(seconds)
             # Without an answer to this nothing may be created, so it is waited for as long as for a job.
-            found = self.places.find(label, value, patience=self.timeout)
-            if len(_made_by(this, found)) >= made:
+            found = self.places.find(*_label(this), patience=self.timeout)
+            if len(_made_by(this, found)) >= self.made.most:
                 break
         return found
 
@@ -284,6 +307,13 @@ _LEFT_ALONE = (
 
 def _seen(job: JobSnapshot) -> str:
     return states.state_in_words(job.state)
+
+
+def _label(this: TaskTry) -> tuple[str, str]:
+    """Return the label by which a try finds its jobs, and those of the tries before it."""
+    if this.try_number == 1:
+        return identity.TRY, this.try_id
+    return identity.TASK_INSTANCE, this.task_instance
 
 
 def _made_by(this: TaskTry, found: Sequence[JobSnapshot]) -> list[JobSnapshot]:

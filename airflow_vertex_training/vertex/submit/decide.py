@@ -29,6 +29,7 @@ class Claim(Enum):
         "it carries this task's labels but may belong to another Airflow installation "
         "or to an earlier life of this DAG run"
     )
+    UNKNOWN = "its labels do not say which try made it"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Decision:
         doubt: why it is not certain that ``keep`` is still wanted; empty where it is.
         cancel: active jobs that nobody waits for.
         leave: active jobs of earlier tries that run on.
-        foreign: active jobs that may be another Airflow installation's.
+        foreign: active jobs that may be another Airflow installation's, or whose labels are damaged.
         ended: jobs of earlier tries that have ended and whose result is not taken.
         superseded_by: a later try's job. Airflow has given this try up then, so it must not create any.
     """
@@ -71,7 +72,8 @@ def decide(found: Iterable[JobSnapshot], this: TaskTry, *, reattach: bool, own_d
         reattach: whether a job of an earlier try may be kept.
         own_deployment: whether ``deployment_id`` was configured, so that no other Airflow's jobs are found.
     """
-    jobs = sorted(found, key=age)
+    # A list whose pages shift while it is read shows some jobs twice.
+    jobs = sorted({job.name: job for job in found}.values(), key=age)
     claims = {job.name: claim(job, this) for job in jobs}
     later = [job for job in jobs if claims[job.name] is Claim.LATER_TRY]
     if later:
@@ -83,9 +85,11 @@ def decide(found: Iterable[JobSnapshot], this: TaskTry, *, reattach: bool, own_d
         if job is keep or job.state == states.CANCELLING:
             continue
         if job.is_final:
-            if whose is not Claim.FOREIGN:
+            if whose not in _NOT_OURS:
                 ended.append(Judged(job, whose.value))
-        elif whose is Claim.FOREIGN and (not own_deployment or _is_later(job, this)):
+        elif whose is Claim.UNKNOWN or (
+            whose is Claim.FOREIGN and (not own_deployment or _is_later(job, this))
+        ):
             foreign.append(job)
         elif whose in _ENDED_BY_AIRFLOW and identity.CANCEL_ON_KILL in job.labels:
             leave.append(Judged(job, f"{whose.value}, but its cancel_on_kill is off"))
@@ -102,8 +106,16 @@ def left_over(found: Iterable[JobSnapshot], this: TaskTry) -> list[JobSnapshot]:
         found: jobs that carry the label of this try's task instance.
         this: the try that fails.
     """
-    ours = (job for job in found if claim(job, this) not in {Claim.FOREIGN, Claim.LATER_TRY})
-    return sorted((job for job in ours if job.can_be_waited_for), key=age)
+    jobs = {job.name: job for job in found}.values()
+    return sorted((job for job in jobs if job.can_be_waited_for and _ends_with(job, this)), key=age)
+
+
+def _ends_with(job: JobSnapshot, this: TaskTry) -> bool:
+    """Whether a job is of this try or one before, and was not to outlive its task."""
+    whose = claim(job, this)
+    if whose is Claim.CLEARED:
+        return identity.CANCEL_ON_KILL not in job.labels
+    return whose in {Claim.THIS_TRY, Claim.SAME_SERIES, Claim.PERHAPS_CLEARED}
 
 
 def retry_keeps(found: Iterable[JobSnapshot], this: TaskTry, *, reattach: bool) -> JobSnapshot | None:
@@ -127,7 +139,7 @@ def claim(job: JobSnapshot, this: TaskTry) -> Claim:
     if this.run_start_label is None or labels.get(identity.RUN_START) != this.run_start_label:
         return Claim.FOREIGN
     if _is_later(job, this):
-        return Claim.LATER_TRY
+        return Claim.UNKNOWN if _try_number(job) is None else Claim.LATER_TRY
     if labels.get(identity.CLEAR_NUMBER) == str(this.clear_number):
         return Claim.SAME_SERIES
     # A clear of another task of the run leaves max_tries as it was, and so do some clears of this one.
@@ -138,12 +150,19 @@ def claim(job: JobSnapshot, this: TaskTry) -> Claim:
 
 # Whose task Airflow has ended, which is what cancel_on_kill is about.
 _ENDED_BY_AIRFLOW = frozenset({Claim.CLEARED, Claim.FOREIGN})
+_NOT_OURS = frozenset({Claim.FOREIGN, Claim.UNKNOWN})
 
 
 def _is_later(job: JobSnapshot, this: TaskTry) -> bool:
-    number = job.labels.get(identity.TRY_NUMBER, "")
+    number = _try_number(job)
     # What can't be told is taken for later: such a job is left alone.
-    return not number.isdecimal() or int(number) > this.try_number
+    return number is None or number > this.try_number
+
+
+def _try_number(job: JobSnapshot) -> int | None:
+    """Return which try made a job, ``None`` where its labels don't say."""
+    number = job.labels.get(identity.TRY_NUMBER, "")
+    return int(number) if number.isdecimal() else None
 
 
 def _to_keep(jobs: Sequence[JobSnapshot], claims: dict[str, Claim], *, reattach: bool) -> JobSnapshot | None:
@@ -152,16 +171,12 @@ def _to_keep(jobs: Sequence[JobSnapshot], claims: dict[str, Claim], *, reattach:
     succeeded = [job for job in jobs if claims[job.name] in certain and job.state in states.SUCCEEDED]
     if succeeded:
         # Of twins, jobs of one try, max takes the first, which is the oldest.
-        return max(succeeded, key=_try_number)
+        return max(succeeded, key=lambda job: _try_number(job) or 0)
     active = [job for job in jobs if job.can_be_waited_for]
     if reattach and not any(claims[job.name] is Claim.SAME_SERIES for job in active):
         certain.add(Claim.PERHAPS_CLEARED)
     # The oldest one, also where this try has just made one: another try may wait for the older by now.
     return next((job for job in active if claims[job.name] in certain), None)
-
-
-def _try_number(job: JobSnapshot) -> int:
-    return int(job.labels[identity.TRY_NUMBER])
 
 
 def _give_way(

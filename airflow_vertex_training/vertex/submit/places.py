@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_vertex_training.vertex.api import retries, status
-from airflow_vertex_training.vertex.exceptions import VertexApiError
+from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,14 +87,30 @@ class Places:
             VertexApiError: they can't be listed. Where only another place than this try's refuses for good,
                 the log says so instead.
         """
-        found = {job.name: job for job in self.here.find(label, value, patience=patience)}
+        here = self.find_here(label, value, patience=patience)
+        elsewhere = self.find_elsewhere(label, value, patience=patience)
+        for job in here:
+            # Two endpoints can show the same job.
+            self._elsewhere.pop(job.name, None)
+        return list({job.name: job for job in (*elsewhere, *here)}.values())
+
+    def find_here(
+        self, label: str, value: str, *, patience: float = retries.RETRY_SECONDS
+    ) -> list[JobSnapshot]:
+        """Return those of ``find``'s jobs that are where this try asks."""
+        return self.here.find(label, value, patience=patience)
+
+    def find_elsewhere(
+        self, label: str, value: str, *, patience: float = retries.RETRY_SECONDS
+    ) -> list[JobSnapshot]:
+        """Return ``find``'s jobs of all other places where the task's tries have asked."""
+        found: list[JobSnapshot] = []
         for place in self._known:
-            if place == self._here:
-                continue
-            for job in self._find_at(place, label, value, patience):
-                self._elsewhere.setdefault(job.name, place)
-                found.setdefault(job.name, job)
-        return list(found.values())
+            if place != self._here:
+                jobs = self._find_at(place, label, value, patience)
+                self._elsewhere.update((job.name, place) for job in jobs)
+                found += jobs
+        return found
 
     def cancel(self, job_name: str) -> bool:
         """Cancel a job that ``find`` returned.
@@ -129,18 +145,19 @@ class Places:
         return jobs
 
     def _find_at(self, place: Place, label: str, value: str, patience: float) -> list[JobSnapshot]:
-        jobs = self._open(place)
-        if jobs is None:
-            return []
-        with jobs:
-            try:
-                return jobs.find(label, value, patience=patience)
-            except VertexApiError as error:
-                cause = error.__cause__
-                if cause is not None and status.is_transient(cause) and not status.was_never_sent(cause):
-                    raise
-                logger.warning(_NOT_LOOKED_AT, place.region, place.project, place.address, error)
+        try:
+            jobs = self._open(place)
+            if jobs is None:
                 return []
+            with jobs:
+                return jobs.find(label, value, patience=patience)
+        except VertexTrainingError as error:
+            cause = error.__cause__
+            if cause is not None and status.is_transient(cause) and not status.was_never_sent(cause):
+                raise
+            # Or there is no such place: what was written down may be of another version.
+            logger.warning(_NOT_LOOKED_AT, place.region, place.project, place.address, error)
+            return []
 
     @functools.cached_property
     def _known(self) -> list[Place]:
@@ -148,9 +165,10 @@ class Places:
         stored = None if self.store is None else self.store.get(KEY)
         names = [each.name for each in fields(Place)]
         return [
-            Place(*(str(each[name]) for name in names))
+            Place(*(each[name] for name in names))
             for each in (stored if isinstance(stored, list) else ())
-            if isinstance(each, Mapping) and each.keys() >= set(names)
+            if isinstance(each, Mapping)
+            and all(each.get(name) and isinstance(each[name], str) for name in names)
         ]
 
 

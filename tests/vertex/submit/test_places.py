@@ -143,6 +143,29 @@ def test_what_another_version_has_stored_is_read_leniently(jobs: Jobs, stored: A
     assert submitted.outcome is Outcome.CREATED
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"project": "p", "region": REGION, "address": "https://us-central1-aiplatform.googleapis.com"},
+        {"project": "p", "region": "a b", "address": "localhost:1"},
+        {"project": None, "region": REGION, "address": ["x"]},
+        {"project": "", "region": "", "address": ""},
+    ],
+    ids=["no address", "no region", "wrong types", "empty"],
+)
+def test_a_place_that_is_none_is_passed_over(jobs: Jobs, open_jobs: Any, odd: dict[str, Any]) -> None:
+    """A place that no release of this package can open ends no task, least of all for good."""
+
+    def opened(place: Place) -> Jobs:
+        endpoint.endpoint(place.region, place.address, {})
+        opened_jobs: Jobs = open_jobs(place)
+        return opened_jobs
+
+    this = a_try(try_number=2)
+    known = Places(jobs, Memory({places.KEY: [odd]}), opened)
+    assert submitter(known).submit(a_job(this), this).outcome is Outcome.CREATED
+
+
 def test_a_place_that_refuses_is_said(
     emulator: EmulatorProcess,
     project: str,

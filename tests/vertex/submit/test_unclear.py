@@ -13,6 +13,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from airflow_vertex_training.vertex.api.calls import Jobs
 from airflow_vertex_training.vertex.exceptions import TryGivenUpError, UnclearSubmitError, VertexApiError
 from airflow_vertex_training.vertex.submit.create import LOOKS, Outcome
+from airflow_vertex_training.vertex.submit.made import Made
 from airflow_vertex_training.vertex.submit.places import Places
 from tests.vertex.conftest import REGION, a_job, a_try, submitter
 
@@ -59,9 +60,44 @@ def test_what_an_unclear_create_left_is_found_late(
     this = a_try()
     name = jobs.create(a_job(this)).name
     emulator.control.add_fault(project, **NO_LIST, times=2)
-    found = submitter(Places(jobs)).left_running(this, unclear_calls=1)
+    found = submitter(Places(jobs), made=Made(unclear=1)).left_running(this)
     assert [job.name for job in found] == [name]
-    assert sleeps == list(LOOKS[:3])
+    assert sum(sleeps) == sum(LOOKS[:2])
+
+
+def test_a_call_that_was_answered_meanwhile_is_not_waited_for(
+    emulator: EmulatorProcess, project: str, jobs: Jobs
+) -> None:
+    """Who looks for what another thread's call may have made stops when that call is answered."""
+    made, waits = Made(unclear=1), []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        made.unclear = 0
+
+    jobs.sleep = sleep
+    assert list(submitter(Places(jobs), made=made).left_running(a_try())) == []
+    assert waits == [0.5]
+
+
+def test_what_is_found_here_is_told_though_other_places_are_not_known(
+    emulator: EmulatorProcess, project: str, jobs: Jobs
+) -> None:
+    """A store that does not answer keeps no job from its end that is where this try asks."""
+
+    class Silent:
+        def get(self, key: str) -> Any:
+            raise ConnectionError("no server")
+
+        def set(self, key: str, value: Any) -> None:
+            raise AssertionError
+
+    first, last = a_try(), a_try(try_number=2)
+    name = jobs.create(a_job(first)).name
+    left = submitter(Places(jobs, Silent())).left_running(last)
+    assert next(left).name == name
+    with pytest.raises(ConnectionError):
+        next(left)
 
 
 def test_a_look_is_waited_for_as_long_as_a_job(
