@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 ARGUMENT = "job_template"
 _ENDING = ".yaml"
+_ENDINGS = (_ENDING, ".yml")
+# More names than a sentence should list.
+_MANY = 20
 
 
 def names() -> list[str]:
     """Return the names of the templates in the folder; of none where there is no folder."""
     folder = settings.job_templates()
-    return sorted(each.stem for each in folder.glob(f"*{_ENDING}")) if folder else []
+    return sorted(each.stem for each in folder.glob(f"*{_ENDING}") if each.is_file()) if folder else []
 
 
 def load(name: str, reader: Reader) -> JobTemplate | None:
@@ -65,8 +68,15 @@ def _why_not(name: str, folder: Path, error: Exception) -> str:
         return f"{name!r} can't be read from {folder}: {error}"
     if not folder.is_dir():
         return f"is {name!r}, but [vertex_training] job_templates, {folder}, is no folder here"
-    right = nearest(name, names())
-    offer = f"did you mean {right!r}?" if right else f"it has {', '.join(names()) or 'none'}"
+    there = names()
+    for ending in _ENDINGS:
+        if name.removesuffix(ending) in there:
+            return f"{name!r} has an ending: write {name.removesuffix(ending)!r}"
+        if (folder / f"{name}{ending}").is_file():
+            return f"{name}{ending} in {folder} has another ending than {_ENDING}: rename it"
+    right = nearest(name, there)
+    known = ", ".join(there[:_MANY]) + (", and so on" if len(there) > _MANY else "")
+    offer = f"did you mean {right!r}?" if right else f"it has {known or 'none'}"
     return f"there is no {name}{_ENDING} in {folder}: {offer}"
 
 

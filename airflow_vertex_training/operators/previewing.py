@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec import message
+from airflow_vertex_training.vertex.spec.reader import Open
 from airflow_vertex_training.vertex.spec.resolve import pending_connection, said_as_written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.spec.layers import Layer
@@ -102,7 +103,7 @@ def preview(
         InvalidJobError: the installed client library knows no such field or accelerator.
     """
     data = message.api_json(job)
-    shown = as_written(masked(data), is_open)
+    shown = as_written(masked(data), wholes(whole))
     later = list(open_places(shown, is_open))
     if by_client and not later and not whole.unknown:
         from airflow_vertex_training.vertex.api import protos
@@ -137,21 +138,34 @@ def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
     return custom_job
 
 
-def as_written(data: Any, is_open: Callable[[Any], bool], *, whole: bool = True) -> Any:
+def wholes(layer: Layer) -> set[int]:
+    """Return the ids of templates that stand for objects: each is said at one place for several rows."""
+    several: set[int] = set()
+    single: set[int] = set()
+    for fields in (layer.job, *(layer.pools or ())):
+        places: dict[str, list[int]] = {}
+        for said in fields.values():
+            if isinstance(said.value, Open):
+                places.setdefault(said.where, []).append(id(said.value.value))
+        for ids in places.values():
+            (several if len(ids) > 1 else single).update(ids)
+    # The same text may stand for one field elsewhere: then nothing is shown as an object.
+    return several - single
+
+
+def as_written(data: Any, wholes: Collection[int]) -> Any:
     """Return data with what is known only when a task runs as text.
 
     Args:
         data: of a job's message.
-        is_open: whether a value is known only when the task runs.
-        whole: whether one template in all fields of a dict stands for the dict, default yes.
+        wholes: ids of templates that stand for dicts.
     """
     if isinstance(data, dict):
-        written = {name: as_written(each, is_open, whole=name != "labels") for name, each in data.items()}
-        first, *others = [*_leaves(written), None]
-        same = len(others) > 1 and is_open(first) and all(each is first for each in others[:-1])
-        return first if same and whole else written
+        first, *others = [*_leaves(data), None]
+        same = len(others) > 1 and id(first) in wholes and all(each is first for each in others[:-1])
+        return str(first) if same else {name: as_written(each, wholes) for name, each in data.items()}
     if isinstance(data, list):
-        return [as_written(each, is_open) for each in data]
+        return [as_written(each, wholes) for each in data]
     return data if isinstance(data, (str, int, float, type(None))) else str(data)
 
 

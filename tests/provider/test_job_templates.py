@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_vertex_training.operators import VertexCustomTrainingOperator
+from airflow_vertex_training.operators import VertexCustomTrainingOperator, job_templates
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from tests.provider.task_runs import run_task
 from tests.provider.training_tasks import make, on_the_server
@@ -80,8 +80,12 @@ def test_a_task_may_say_that_it_has_none(folder, monkeypatch):
 
 
 AT_PARSE = [
-    ({"job_template": "gpu", "labels": {"team": "mine"}}, "labels: is fixed to 'vision'"),
+    ({"job_template": "gpu", "labels": {"team": "mine"}}, r"labels\['team'\]: is fixed to 'vision'"),
     ({"job_template": "gpo"}, "job_template: there is no gpo.yaml in .*: did you mean 'gpu'"),
+    ({"job_template": "gpu.yaml"}, "job_template: 'gpu.yaml' has an ending: write 'gpu'"),
+    ({"job_template": "xyzzy"}, "job_template: there is no xyzzy.yaml in .*: it has gpu"),
+    ({"job_template": "a/gpu"}, "job_template: 'a/gpu' is not of the right form"),
+    ({"job_template": ".."}, "job_template: '..' is not of the right form"),
     ({"job_template": "../gpu"}, "job_template: '../gpu' is not of the right form"),
     ({"job_template": "gpu", "accelerator_count": 3}, "accelerator_type: is missing"),
     ({"job_template": 5}, "job_template: there is no 5.yaml"),
@@ -93,6 +97,31 @@ def test_it_is_checked_when_the_dag_is_parsed(folder, arguments, message):
     """Where the folder is there, a task that can't go with its template fails at parse."""
     with pytest.raises(InvalidJobError, match=message):
         task(**arguments)
+
+
+def test_files_that_are_no_templates(folder):
+    """What can't be read is told with the reason, and what is no file is not offered."""
+    (folder / "cpu.yml").write_text("image: gcr.io/a/b")
+    (folder / "latin.yaml").write_bytes("labels: {a: \xe9}".encode("latin1"))
+    (folder / "folder.yaml").mkdir()
+    (folder / "gone.yaml").symlink_to(folder / "nowhere.yaml")
+    assert job_templates.names() == ["gpu", "latin"]
+    for name, message in (
+        ("cpu", "job_template: cpu.yml in .* has another ending than .yaml: rename it"),
+        ("latin", "job_template: 'latin' can't be read from .*: 'utf-8' codec can't decode"),
+        ("folder", "job_template: 'folder' can't be read from .*: .*Is a directory"),
+        ("gone", "job_template: there is no gone.yaml in .*: it has gpu, latin"),
+        ("x" * 300, "job_template: 'x*' can't be read from .*: .*File name too long"),
+    ):
+        with pytest.raises(InvalidJobError, match=message):
+            task(job_template=name, region="us-central1")
+
+
+def test_a_template_may_have_any_name(folder):
+    """A file is found by its name, in whatever language."""
+    for name in ("Modèle à GPU", "v1.2", "モデル"):
+        (folder / f"{name}.yaml").write_text(GPU)
+        assert task(job_template=name).preview().custom_job["labels"]["team"] == "vision"
 
 
 @pytest.mark.parametrize("option", ["", "/nowhere/at/all"])

@@ -19,6 +19,7 @@ from tests.emulator.clients.commands import Gcloud, run_gcloud
 from tests.emulator.clients.story import Place
 from tests.provider.task_runs import run_task, task_instance
 from tests.provider.training_tasks import (
+    IMAGE,
     REGION,
     make,
     on_the_server,
@@ -110,6 +111,48 @@ def test_any_argument_may_be_a_template_as_a_whole(supervisor, name):
         "worker_pools",
         "job_spec",
     }
+
+
+def test_templates_that_stand_for_objects_are_shown_in_their_places(supervisor):
+    """A template is shown where it stands, for a whole pool or machine or for a field, and listed once."""
+    with DAG("digits", schedule=None):
+
+        @task
+        def choose():
+            """Choose."""
+
+        operator = VertexCustomTrainingOperator(
+            task_id="train",
+            region=REGION,
+            image=IMAGE,
+            worker_pools=[{"machine": choose()}, "{{ x }}"],  # type: ignore[list-item]
+            scheduling={"timeout": "{{ y }}", "max_wait_duration": "{{ y }}", "strategy": "{{ y }}"},
+            job_spec={"pscInterfaceConfig": "{{ x }}"},
+        )
+    preview = operator.preview()
+    spec = preview.custom_job["jobSpec"]
+    first, second = spec["workerPoolSpecs"]
+    assert first["machineSpec"].startswith("{{ task_instance.xcom_pull(task_ids='choose'")
+    assert second == spec["pscInterfaceConfig"] == "{{ x }}"
+    y = "{{ y }}"
+    assert spec["scheduling"] == {"timeout": y, "maxWaitDuration": y, "strategy": y}
+    assert [each.partition(" = ")[0] for each in preview.later[:-2]] == [
+        *(f"jobSpec.scheduling.{name}" for name in ("timeout", "strategy", "maxWaitDuration")),
+        "jobSpec.pscInterfaceConfig",
+        "jobSpec.workerPoolSpecs[0].machineSpec",
+        "jobSpec.workerPoolSpecs[1]",
+    ]
+
+
+def test_secrets_of_variables_that_are_not_all_known_are_masked(supervisor):
+    """Beside a variable that is a template as a whole, others stay what they are."""
+    env = ["{{ x }}", {"name": "API_KEY", "value": "geheim"}, {"name": "{{ y }}", "value": "1"}]
+    container = {"imageUri": IMAGE, "env": env}
+    preview = make(
+        image=None, command=None, job_spec={"workerPoolSpecs": [{"containerSpec": container}]}
+    ).preview()
+    assert "geheim" not in str(preview)
+    assert preview.custom_job["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["env"][0] == "{{ x }}"
 
 
 def test_secrets_of_all_pools_are_masked(supervisor):

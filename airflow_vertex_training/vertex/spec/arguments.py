@@ -102,7 +102,7 @@ def _pool(value: Any, where: str, reader: Reader) -> Fields:
     if not isinstance(value, (Mapping, WorkerPool)):
         if not reader.is_open(value):
             reader.wrong(where, f"must be a WorkerPool or a dict, got {kind(value)}")
-        return {name: Said(Open(value), f"{where}.{name}") for name in POOL}
+        return {name: Said(Open(value), where) for name in POOL}
     return read_fields(WorkerPool, value, where, reader)
 
 

@@ -229,10 +229,17 @@ def flag(value: Any, where: str, reader: Reader) -> Any:
     value = native(value)
     if isinstance(value, (bool, int)) and value in (0, 1):
         return bool(value)
-    known = {"true": True, "false": False, "": None, "1": True, "0": False}
-    if isinstance(value, str) and value.strip().lower() in known:
-        return known[value.strip().lower()]
+    if isinstance(value, str) and value.strip().lower() in _FLAGS:
+        return _FLAGS[value.strip().lower()]
     return reader.wrong(where, f"must be True or False, got {kind(value)}")
+
+
+# As JSON, Python and YAML write them.
+_FLAGS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+    "": None,
+}
 
 
 def duration(value: Any, where: str, reader: Reader) -> Any:

@@ -25,6 +25,12 @@ class Open:
         self.value = value
 
 
+class OpenPart(Open):
+    """A template that stands for a part of the API's message, in the API's words: arguments can't say it."""
+
+    __slots__ = ()
+
+
 class Said(NamedTuple):
     """A value, made plain, and where it was said.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_vertex_training.vertex.spec.layers import Layer
 from airflow_vertex_training.vertex.spec.message import OUTPUT_ONLY, POOLS, by_place, snake
 from airflow_vertex_training.vertex.spec.objects import plain
-from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
+from airflow_vertex_training.vertex.spec.reader import Open, OpenPart, Reader, Said
 from airflow_vertex_training.vertex.spec.table import ITEMS, JOB, POOL
 from airflow_vertex_training.vertex.spec.values import is_list, written_out
 from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
@@ -111,7 +111,7 @@ class _Walk:
         inside = {each: name for each, name in by_place(scope).items() if each.startswith(f"{place}.")}
         if self.reader.is_open(value):
             # None of its fields is known yet.
-            said.update({name: Said(Open(value), where) for name in inside.values()})
+            said.update({name: Said(OpenPart(value), where) for name in inside.values()})
             self.unknown = self.unknown or place == "job_spec"
         elif isinstance(value, Mapping):
             for key, each in value.items():
@@ -146,7 +146,7 @@ class _Walk:
                 self.reader.wrong(
                     where, f"must be a dict with the fields of a WorkerPoolSpec, got {kind(value)}"
                 )
-            return {name: Said(Open(value), where) for name in POOL}
+            return {name: Said(OpenPart(value), where) for name in POOL}
         said: dict[str, Said] = {}
         runs = None
         for key, each in value.items():

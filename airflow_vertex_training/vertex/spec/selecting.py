@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.vertex.naming.labels import legal
 from airflow_vertex_training.vertex.spec.layers import merge
 from airflow_vertex_training.vertex.spec.reader import Open
 from airflow_vertex_training.vertex.spec.table import (
@@ -94,7 +95,8 @@ class Part:
         else:
             same = there == fixed
         if not same:
-            yield said[row].where if row in said else name, fixed
+            key = "" if self.key is None else f"[{self.key!r}]"
+            yield f"{said[row].where}{key}" if row in said else name, fixed
 
     def _value(self, fields: Fields, row: str) -> Any:
         said = fields.get(row)
@@ -109,10 +111,13 @@ def part_named(name: str) -> Part | str | None:
     head, _, key = name.partition(".")
     if head in MERGED and key:
         rows, pool_rows = ((head,), ()) if head in JOB else ((), (head,))
-        return Part(name, rows, pool_rows, key)
+        # A label is found by the name that it has in the job.
+        return Part(name, rows, pool_rows, legal(key) if head == "labels" else key)
     if name in _PARTS:
         return _PARTS[name]
-    return nearest(name, _PARTS)
+    leaves = {each.rpartition(".")[2]: each for each in _PARTS if "." in each}
+    right = nearest(name, {**leaves, **_PARTS})
+    return leaves[right] if right in leaves and right not in _PARTS else right
 
 
 _PARTS = {

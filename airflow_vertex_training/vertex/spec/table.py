@@ -35,7 +35,7 @@ SETTINGS: Mapping[str, Row] = MappingProxyType(
             ),
             Row(
                 "",
-                checks.named(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "the file's name without its ending"),
+                checks.named(r"[^./\\][^/\\]*", "the file's name without its ending"),
                 "the job template that says what is not said here",
                 argument="job_template",
                 connection="job_template",

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
+from airflow_vertex_training.vertex.spec.message import POOLS
+from airflow_vertex_training.vertex.spec.reader import OpenPart
 from airflow_vertex_training.vertex.spec.resolve import complete, pending_all
 from airflow_vertex_training.vertex.spec.selecting import Part, part_named
 from airflow_vertex_training.vertex.spec.table import ARGUMENTS
@@ -22,7 +24,7 @@ from airflow_vertex_training.vertex.spec.writing import without_defaults, write_
 from airflow_vertex_training.vertex.spec.yaml_text import YamlError, dump, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_vertex_training.vertex.spec.layers import Layer
     from airflow_vertex_training.vertex.spec.reader import Reader
@@ -108,7 +110,7 @@ def read_template(name: str, text: str, reader: Reader) -> JobTemplate:
     for key in data:
         if key not in (*KEYS, *RULES):
             right = nearest(str(key), (*KEYS, *RULES))
-            offer = f": did you mean {right!r}?" if right else f": it can say {', '.join((*KEYS, *RULES))}"
+            offer = f": did you mean {right!r}?" if right else ": it says what describes a job, such as image"
             reader.wrong(f"{template.where}: {key}", f"is no argument that a template can say{offer}")
     fixed = _parts("fixed", data, template.where, reader)
     required = _parts("required", data, template.where, reader)
@@ -133,6 +135,7 @@ def _parts(key: str, data: Mapping[str, Any], where: str, reader: Reader) -> lis
             found.append(part)
         else:
             offer = f": did you mean {part!r}?" if part else ""
+            offer = ": name what it says, such as network" if name == "job_spec" else offer
             reader.wrong(f"{where}: {key}", f"{name!r} is nothing that a task can say{offer}")
     return found
 
@@ -146,11 +149,22 @@ def write_template(layer: Layer, reader: Reader) -> str:
     """
     if layer.unknown:
         reader.wrong("worker_pools", "or job_spec are known only when the task runs: write them as they are")
+    for where in _only_in_messages(layer):
+        reader.wrong(where, "can't be said in arguments, which a template is made of: write it by hand")
+    if reader.findings:
+        return ""
     arguments = write_arguments(without_defaults(layer))
     arguments.pop(JOB_TEMPLATE, None)
     for name, value in arguments.items():
         _check_plain(value, name, reader)
     return dump(arguments) if arguments and not reader.findings else ""
+
+
+def _only_in_messages(layer: Layer) -> Iterator[str]:
+    """Yield where a layer says what only a message can: templates for parts of it, fields of its pools."""
+    for fields in (layer.job, layer.pool, *(layer.pools or ())):
+        yield from dict.fromkeys(said.where for said in fields.values() if isinstance(said.value, OpenPart))
+    yield from (said.where for place, said in layer.other.items() if place.startswith(f"{POOLS}["))
 
 
 def _check_plain(value: Any, where: str, reader: Reader) -> None:

@@ -11,7 +11,7 @@ from airflow_vertex_training.vertex.spec import message
 from airflow_vertex_training.vertex.spec.layers import PACKAGE, Layer
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Open, Said
-from airflow_vertex_training.vertex.spec.rows import own_rows
+from airflow_vertex_training.vertex.spec.rows import own_rows, rows
 from airflow_vertex_training.vertex.spec.table import GROUPS, JOB_ARGUMENTS, POOL_ARGUMENTS
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ def write_arguments(layer: Layer) -> dict[str, Any]:
         name: _plain(layer.pool[row].value) for name, row in POOL_ARGUMENTS.items() if row in layer.pool
     }
     job = dict(layer.job)
-    for name in GROUPS:
-        rows = [row for row in job if row.startswith(f"{name}.")]
-        whole = _open_as_a_whole([job[row] for row in rows])
+    for name, row in GROUPS.items():
+        whole = _open_as_a_whole(row.group, job, f"{name}.")
         if whole is not None:
-            written[name] = whole
-            job = {row: said for row, said in job.items() if row not in rows}
+            written[name] = _plain(whole.value)
+            job = {each: said for each, said in job.items() if said.where != whole.where}
     written.update({name: _plain(job.pop(row).value) for name, row in JOB_ARGUMENTS.items() if row in job})
     for name, row in GROUPS.items():
         if group := _group(row.group, job, f"{name}."):
@@ -68,10 +67,9 @@ def _pool(pool: Fields, flat: Fields, index: int) -> Any:
 
 def _group(kind_of: Any, fields: Fields, prefix: str) -> Any:
     """Return an object as a dict; one that is open as a whole as it was written."""
-    inside = [said for name, said in fields.items() if name.startswith(prefix)]
-    whole = _open_as_a_whole(inside)
+    whole = _open_as_a_whole(kind_of, fields, prefix)
     if whole is not None:
-        return whole
+        return _plain(whole.value)
     written: dict[str, Any] = {}
     for name, row in own_rows(kind_of).items():
         path = f"{prefix}{name}"
@@ -83,13 +81,18 @@ def _group(kind_of: Any, fields: Fields, prefix: str) -> Any:
     return written
 
 
-def _open_as_a_whole(inside: list[Said]) -> Any:
-    """Return the one template that stands for several rows, ``None`` where there is no such."""
-    first = inside[0].value if inside else None
-    if not isinstance(first, Open) or len(inside) == 1:
-        return None
-    same = all(isinstance(each.value, Open) and each.value.value is first.value for each in inside)
-    return first.value if same and len({each.where for each in inside}) == 1 else None
+def _open_as_a_whole(kind_of: Any, fields: Fields, prefix: str) -> Said | None:
+    """Return a row of an object for which one template stands, ``None`` where there is no such."""
+    table = rows(kind_of)
+    said = {name: fields[f"{prefix}{name}"] for name in table if f"{prefix}{name}" in fields}
+    for name, each in said.items():
+        leaf = name.rpartition(".")[2]
+        if isinstance(each.value, Open) and each.where.rpartition(".")[2] != leaf:
+            others = [row for row in table if row not in said or said[row].where != each.where]
+            # Beside it, an argument of its own may say a row.
+            if all(table[row].argument for row in others):
+                return each
+    return None
 
 
 def _plain(value: Any) -> Any:

@@ -27,7 +27,10 @@ def load(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        raise YamlError(f"{line}{getattr(error, 'problem', None) or error}") from error
+        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise YamlError(f"{line}{problem}") from error
+    except RecursionError as error:
+        raise YamlError("it has too many lists or dicts in each other") from error
 
 
 def dump(data: Any) -> str:
@@ -46,12 +49,14 @@ def _loader() -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's own
             seen = set()
             for key, _ in node.value:
-                if key.value in seen and isinstance(key, yaml.ScalarNode):
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is said twice", key.start_mark
-                    )
-                if isinstance(key, yaml.ScalarNode):
+                if not isinstance(key, yaml.ScalarNode):
+                    problem = "a list or dict can't be a key; a value that begins with '{' needs quotes"
+                elif key.value in seen:
+                    problem = f"{key.value!r} is said twice"
+                else:
                     seen.add(key.value)
+                    continue
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             return super().construct_mapping(node, deep)
 
     kept = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")

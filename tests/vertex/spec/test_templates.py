@@ -95,7 +95,7 @@ BROKEN = [
     (
         "label",
         {"labels": {"team": "nlp", "cost_center": "7"}},
-        "labels: is fixed to 'vision' by job template",
+        "labels['team']: is fixed to 'vision' by job template",
     ),
 ]
 
@@ -118,8 +118,31 @@ def test_what_it_does_not_let_tasks_say() -> None:
     _, wrong = used(template, persistent_resource_id="mine", env={"TOKEN": "other"})
     assert wrong == [
         "persistent_resource_id: is fixed by job template 'gpu': leave it to that",
-        "env: is fixed by job template 'gpu': leave it to that",
+        "env['TOKEN']: is fixed by job template 'gpu': leave it to that",
     ]
+
+
+def test_a_label_is_one_however_it_is_written() -> None:
+    """A rule on a label holds for all ways to write its key: they are the same label."""
+    template = read(
+        "image: gcr.io/a/b\nlabels: {Team: vision}\nfixed: [labels.Team]\nrequired: [labels.Cost.Center]"
+    )
+    assert used(template, labels={"TEAM": "vision", "cost-center": "7"})[1] == []
+    assert used(template, labels={"team": "nlp"})[1] == [
+        "labels.Cost.Center: is missing: job template 'gpu' asks each task for it",
+        "labels['team']: is fixed to 'vision' by job template 'gpu': leave it to that",
+    ]
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "true", "True", "1", "'yes'"])
+def test_flags_as_yaml_writes_them(value: str) -> None:
+    """What YAML reads as true is true where a field is a flag, and text elsewhere."""
+    template = read(f"image: gcr.io/a/b\naccess: {{enable_web_access: {value}}}\nenv: {{A: {value}}}")
+    job, wrong = used(template)
+    assert wrong == []
+    assert job.access
+    assert job.access.enable_web_access is True
+    assert job.worker_pools[0].env == {"A": value.strip("'")}
 
 
 def test_fixed_pools() -> None:
@@ -163,6 +186,29 @@ WRONG = [
     ("required: [image]\nfixed: [image]", "job template 'gpu': required: 'image' is fixed as well"),
     ("- a", "job template 'gpu': must be a mapping with the operator's arguments, got list"),
     ("a: [", "job template 'gpu': is no YAML: line 1: "),
+    (
+        "image: gcr.io/a/b\nlabels: {{ x }}",
+        "job template 'gpu': is no YAML: line 2: a list or dict can't be a key; a value",
+    ),
+    ("? [a]\n: b", "job template 'gpu': is no YAML: line 1: a list or dict can't be a key"),
+    ("labels:\n\ta: b", "job template 'gpu': is no YAML: line 2: found character '\\t'"),
+    (
+        "image: a\0",
+        "job template 'gpu': is no YAML: unacceptable character #x0000: special characters are not",
+    ),
+    ("labels: *team", "job template 'gpu': is no YAML: line 1: found undefined alias 'team'"),
+    ("image: !image a", "job template 'gpu': is no YAML: line 1: could not determine a constructor"),
+    ("image: a\n---\nimage: b", "job template 'gpu': is no YAML: line 2: but found another document"),
+    (f"args: {'[' * 2000}{']' * 2000}", "job template 'gpu': is no YAML: it has too many lists or dicts"),
+    (
+        "fixed: [strategy]",
+        "job template 'gpu': fixed: 'strategy' is nothing that a task can say: did you mean 'scheduling.str",
+    ),
+    (
+        "fixed: [job_spec]",
+        "job template 'gpu': fixed: 'job_spec' is nothing that a task can say: name what it says",
+    ),
+    ("env: {A: ~}", "job template 'gpu': env['A']: must be a string, got None: leave it out, or write ''"),
     ("image: gcr.io/a/b\nimage: gcr.io/a/c", "job template 'gpu': is no YAML: line 2: 'image' is said twice"),
     ("boot_disk_size_gb: 5", "job template 'gpu': boot_disk_size_gb: must be at least 100 GB, got '5'"),
     (
@@ -265,6 +311,27 @@ def test_it_says_what_was_set_only() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"worker_pools": [{"machine": "{{ m }}"}, "{{ p }}", {"disk": "{{ d }}"}, {"env": "{{ e }}"}]},
+        {"scheduling": "{{ s }}", "tracking": "{{ t }}", "args": "{{ a }}", "maximum_run_time": "60s"},
+        {
+            "worker_pools": [
+                {"disk": {"boot_disk_type": "{{ d }}"}},
+                {"machine": {"accelerator_count": "{{ m }}"}},
+            ]
+        },
+        {"scheduling": {"strategy": "{{ s }}", "disable_retries": "{{ s }}"}},
+        {"worker_pools": [{"machine": {"machine_type": "{{ m }}", "reservation_affinity": "{{ m }}"}}]},
+    ],
+    ids=range(5),
+)
+def test_what_is_a_template_as_a_whole_is_written_as_such(said: dict[str, Any]) -> None:
+    """A template that stands for an object comes back in its place, and for no more than that."""
+    assert load(written(said, is_open=is_jinja)) == said
+
+
 def test_a_spec_of_google_becomes_arguments() -> None:
     """A `job_spec` is written in the operator's words; what the table does not know stays a `job_spec`."""
     spec = {
@@ -286,6 +353,15 @@ def test_what_no_file_can_say() -> None:
         (
             {"worker_pools": "{{ params.pools }}"},
             "worker_pools: or job_spec are known only when the task runs",
+        ),
+        ({"job_spec": {"scheduling": "{{ x }}"}}, "job_spec.scheduling: can't be said in arguments"),
+        (
+            {"job_spec": {"workerPoolSpecs": [{"machineSpec": "{{ x }}"}]}},
+            "job_spec.workerPoolSpecs[0].machineSpec: can't be said in arguments",
+        ),
+        (
+            {"job_spec": {"workerPoolSpecs": [{"xyzzy": 1}]}},
+            "job_spec.workerPoolSpecs[0].xyzzy: can't be said in arguments",
         ),
     ):
         reader = Reader(lambda value: is_jinja(value) or type(value) is object)
