@@ -168,12 +168,18 @@ def not_retried(error: Exception) -> Exception:
     It stays of its own class, for callbacks and readers, and is an ``AirflowFailException``, too. One that is
     chained to ``error`` would show the task's log the same words twice.
     """
-    kind = type(error)
-    final: type[Exception] = type(
-        kind.__name__, (kind, AirflowFailException), {"__module__": kind.__module__}
-    )
-    twin: Exception = final.__new__(final, *error.args)
-    twin.__dict__.update(error.__dict__)
+    return _twin(type(error), error.args, error.__dict__)
+
+
+def _twin(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    def reduce(self: Exception) -> tuple[Any, ...]:
+        # The class can't be imported: whoever unpickles it makes it anew.
+        return _twin, (kind, self.args, self.__dict__)
+
+    members = {"__module__": kind.__module__, "__reduce__": reduce}
+    final: type[Exception] = type(kind.__name__, (kind, AirflowFailException), members)
+    twin: Exception = final.__new__(final, *args)
+    twin.__dict__.update(state)
     return twin
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
+from airflow_vertex_training.vertex.logs.telling import going_on
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,7 +41,7 @@ class XComPositions:
         """Return where the last reader has stopped, ``None`` where there was none."""
         from airflow.providers.common.compat.sdk import XCom
 
-        return _of_job(XCom.get_one(key=KEY, **self._ids), self.job_name)
+        return of_job(XCom.get_one(key=KEY, **self._ids), self.job_name)
 
     def keep(self, position: Mapping[str, Any]) -> None:
         """Keep a position."""
@@ -70,7 +73,7 @@ class StorePositions:
 
     def last(self) -> dict[str, Any] | None:
         """Return where the last reader has stopped, ``None`` where there was none."""
-        return None if self.store is None else _of_job(self.store.get(STORE_KEY), self.job_name)
+        return None if self.store is None else of_job(self.store.get(STORE_KEY), self.job_name)
 
     def last_of_adopted(self, log: Any) -> dict[str, Any] | None:
         """Return where the try before has stopped, and say so where that is not known."""
@@ -98,7 +101,13 @@ def hand_on(trigger: XComPositions, next_try: StorePositions, log: Any) -> None:
         log.info("The next try does not know where the job's log was read to: %r", error)
 
 
-def _of_job(stored: Any, job_name: str) -> dict[str, Any] | None:
+def of_job(stored: Any, job_name: str) -> dict[str, Any] | None:
+    """Return a position; ``None`` where it is another job's, or of a version that this one can't read."""
     if not isinstance(stored, dict) or stored.get("job") != job_name or stored.get("version") != 1:
+        return None
+    try:
+        going_on(stored)
+        FollowedJob("", "", 0, Limits(), stored)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the log can be read from its beginning
         return None
     return stored

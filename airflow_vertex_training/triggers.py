@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat, links, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
-from airflow_vertex_training.log_positions import XComPositions
+from airflow_vertex_training.log_positions import XComPositions, of_job
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
@@ -22,6 +22,8 @@ from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTra
 from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.naming.job_name import JobName
+from airflow_vertex_training.vertex.spec import waiting
+from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.states import JobSnapshot, ended_badly
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class VertexJobTrigger(BaseTrigger):
         stream_logs: whether the job's log is shown in the task's, default yes.
         log_position: where an earlier try has stopped to read the job's log, default its beginning. A trigger
             goes on where the one before it in the same try has stopped, which is kept in an XCom.
+        **newer: what a newer version's worker has stored for this one: ignored, and said in the log.
     """
 
     def __init__(  # noqa: PLR0913 - each is stored under its own name
@@ -72,6 +75,7 @@ class VertexJobTrigger(BaseTrigger):
         on_emulator: bool = False,
         stream_logs: bool = True,
         log_position: dict[str, Any] | None = None,
+        **newer: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_name = job_name
@@ -83,6 +87,7 @@ class VertexJobTrigger(BaseTrigger):
         self.on_emulator = on_emulator
         self.stream_logs = stream_logs
         self.log_position = log_position
+        self._not_known = sorted(newer)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments: names and numbers only, no secret and no spec."""
@@ -121,15 +126,17 @@ class VertexJobTrigger(BaseTrigger):
         await asyncio.shield(self._start_ending())
 
     async def _wait(self) -> TriggerEvent:
+        if self._not_known:
+            self.log.warning("This version does not know, and ignores: %s", ", ".join(self._not_known))
         try:
-            # Not in __init__, which can also be given a template (start_from_trigger).
-            name = JobName.parse(self.job_name)
+            # Not in __init__, which can also be given templates (start_from_trigger).
+            name, poll_interval = JobName.parse(self.job_name), self._seconds()
         except InvalidJobError as error:
             return _event(JobSnapshot(str(self.job_name)), error)
         hooks, following = await asyncio.to_thread(_load)
         if self.on_emulator and emulator_address() is None:
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
-        position, keep_position = self.log_position, None
+        position, keep_position = of_job(self.log_position, self.job_name), None
         ti: Any = self.task_instance
         if self.stream_logs and ti is not None:
             positions = XComPositions(ti, self.job_name)
@@ -139,7 +146,7 @@ class VertexJobTrigger(BaseTrigger):
             self.job_name,
             gcp_conn_id=self.gcp_conn_id,
             impersonation_chain=self.impersonation_chain,
-            poll_interval=self.poll_interval,
+            poll_interval=poll_interval,
             deployment_id=self.deployment_id,
             stream_logs=self.stream_logs,
             log_reads_per_minute=settings.log_reads_per_minute(in_triggerer=True),
@@ -156,6 +163,14 @@ class VertexJobTrigger(BaseTrigger):
             return _event(JobSnapshot(self.job_name), error)
         return _event(job, ended_badly(job, said))
 
+    def _seconds(self) -> float:
+        """Return ``poll_interval``, checked: a wrong one would harm all jobs that are watched here."""
+        reader = Reader()
+        default = settings.DEFAULT_POLL_INTERVAL
+        poll_interval = waiting.seconds(self.poll_interval, default, "poll_interval", reader)
+        reader.raise_findings()
+        return poll_interval
+
     async def _last_position(self, positions: XComPositions) -> dict[str, Any] | None:
         try:
             # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
@@ -166,7 +181,13 @@ class VertexJobTrigger(BaseTrigger):
 
     def _orphans(self, hooks: Any, name: JobName) -> OnActiveJobs | None:
         """Return what looks for orphans beside the watching, in a real triggerer."""
-        if settings.orphans() == "ignore" or not compat.is_triggerer():
+        try:
+            if settings.orphans() == "ignore" or not compat.is_triggerer():
+                return None
+            settings.orphan_grace_period()
+        except InvalidJobError as error:
+            # That is no reason to fail whoever waits for a job.
+            self.log.error("Nobody looks for orphans here. %s", error)  # noqa: TRY400 - the message says it all
             return None
         from airflow_vertex_training.orphans import Orphans
 

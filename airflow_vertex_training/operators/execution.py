@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.logs.followed import Limits
+from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.states import ended_badly
 
 if TYPE_CHECKING:
@@ -141,6 +143,11 @@ class VertexJobOperator(BaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the result of the job that the trigger waited for, or raise what went wrong."""
         job, error = wire.read_event(event)
+        if not JobName.is_one(job.name):
+            # A task that waits has said which job it waits for.
+            job = replace(job, name=job_in_xcom(context["ti"]) or job.name)
+        if error is None and not job.is_final:
+            job, error = self._as_it_ended(job)
         if error is None:
             return self._result(context, job)
         if not job.is_final:
@@ -148,6 +155,18 @@ class VertexJobOperator(BaseOperator):
             raise _alone(error)
         TaskReport(self, context).ended(job)
         raise _alone(self._as_failed(error))
+
+    def _as_it_ended(self, job: JobSnapshot) -> tuple[JobSnapshot, VertexTrainingError | None]:
+        """Look at a job of which the trigger has told that, but not how it ended: Vertex AI knows."""
+        try:
+            seen = self.hook.get_job(job.name)
+        except VertexTrainingError as error:
+            return job, error
+        if seen.is_final:
+            return seen, ended_badly(seen)
+        return job, VertexTrainingError(
+            f"The trigger has told that the job ended, but it is {seen.state}.\nJob: {job.name}"
+        )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""

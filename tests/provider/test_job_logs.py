@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_vertex_training import compat
+from airflow_vertex_training.log_positions import of_job
 from airflow_vertex_training.triggers import VertexJobTrigger
 from tests.provider.task_runs import run_task
 from tests.provider.test_triggers import first_event, trigger_for
@@ -35,6 +36,36 @@ def test_a_task_that_waits_shows_its_jobs_lines(on_emulator, project, supervisor
     assert [line for line in log_lines if line in {"INFO one", "INFO two"}] == ["INFO one", "INFO two"]
     (end,) = [number for number, line in enumerate(log_lines) if line.startswith("INFO Succeeded")]
     assert log_lines.index("INFO two") < end
+
+
+ODD_POSITIONS: list[Any] = [
+    *("text", 7, [], {}, {"version": 2}, {"since": "x"}, {"told": "x"}, {"told": 5}, {"lines": None}),
+    *({"until": 10**40}, {"until": None}, {"replicas": 7}, {"perhaps": "soon"}),
+]
+
+
+POSITION: dict[str, Any] = {"version": 1, "since": 0, "until": 0, "told": "", "lines": 0, "job": "this"}
+
+
+@pytest.mark.parametrize("odd", ODD_POSITIONS, ids=repr)
+def test_a_position_of_another_version_is_no_position(odd):
+    """What this version can't read on from is passed over."""
+    assert of_job(POSITION, "this") == POSITION
+    assert of_job({**POSITION, **odd} if isinstance(odd, dict) and odd else odd, "this") is None
+
+
+@pytest.mark.parametrize("kept", ["in the trigger", "in the XCom"])
+def test_without_a_position_that_can_be_read_the_log_is_shown(on_emulator, supervisor, log_lines, kept):
+    """The log is shown from its beginning then, and the job waited for."""
+    name = submitted(on_emulator, make(program="print('one')"))
+    position = {**POSITION, "until": "soon", "job": name}
+    if kept == "in the XCom":
+        supervisor.xcoms["log_position"] = position
+
+    event = asyncio.run(first_event(trigger_for(name, log_position=position if "trigger" in kept else None)))
+
+    assert event["status"] == "success"
+    assert "INFO one" in log_lines
 
 
 @pytest.mark.parametrize("stream_logs", [True, False])

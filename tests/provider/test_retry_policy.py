@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from datetime import timedelta
 
 import pytest
@@ -100,3 +102,13 @@ def test_without_a_policy_what_can_not_be_mended_is_not_retried(on_emulator, pro
     assert isinstance(outcome.error, JobImageError)
     assert isinstance(outcome.error, compat.AirflowFailException)
     assert type(outcome.error).__name__ == "JobImageError"
+
+
+def test_an_error_that_is_not_retried_can_be_copied_and_pickled():
+    """Its class is made when it is needed; whoever unpickles it gets one as good."""
+    error = compat.not_retried(exceptions.InvalidJobError("image", "is wrong", task_id="train"))
+
+    for again in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert isinstance(again, exceptions.InvalidJobError)
+        assert isinstance(again, compat.AirflowFailException)
+        assert (str(again), repr(again), vars(again)) == (str(error), repr(error), vars(error))

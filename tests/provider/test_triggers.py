@@ -97,9 +97,42 @@ def test_serialization_loses_nothing():
     again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(stored)))
     assert {key: getattr(again, key) for key in arguments} == arguments
     assert again.serialize() == (path, stored)
-    assert stored.keys() == inspect.signature(VertexJobTrigger).parameters.keys()
+    assert [*stored, "newer"] == list(inspect.signature(VertexJobTrigger).parameters)
     defaults = {key: each.default for key, each in inspect.signature(VertexJobTrigger).parameters.items()}
     assert [key for key, value in arguments.items() if value == defaults[key]] == []
+
+
+async def test_what_other_versions_have_stored_is_waited_for(run_job, log_lines):
+    """A worker may be older than the triggerer, and store less, or newer, and store what is not known yet."""
+    name = run_job(run_seconds=0.2)
+    assert (await first_event(VertexJobTrigger(job_name=name)))["status"] == "success"
+
+    newer: dict[str, Any] = {"poll_interval": 0.05, "region_fallback": ["europe-west4"], "colour": "green"}
+    assert (await first_event(VertexJobTrigger(job_name=name, **newer)))["status"] == "success"
+    assert "WARNING This version does not know, and ignores: colour, region_fallback" in log_lines
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf"), "soon", [], None])
+async def test_a_wrong_interval_harms_nobody_else(on_emulator, project, run_job, wrong):
+    """Jobs are watched together: an interval that no clock can keep ends the wait of its own job only."""
+    other = asyncio.create_task(first_event(trigger_for(run_job(run_seconds=1.0))))
+    await watched(on_emulator, project)
+
+    event = await first_event(trigger_for(run_job(run_seconds=0.1), poll_interval=wrong))
+
+    assert (event["status"] == "success") is (wrong is None)
+    assert wrong is None or event["message"].startswith("poll_interval: must be ")
+    assert (await other)["status"] == "success"
+
+
+async def test_a_wrong_option_for_orphans_ends_no_wait(run_job, monkeypatch, log_lines):
+    """A triggerer whose look for orphans is set up wrongly says so, and waits for its jobs."""
+    monkeypatch.setenv("AIRFLOW__VERTEX_TRAINING__ORPHANS", "kill")
+
+    event = await first_event(trigger_for(run_job(run_seconds=0.1)))
+
+    assert event["status"] == "success"
+    assert any(line.startswith("ERROR Nobody looks for orphans here. [vertex_tr") for line in log_lines)
 
 
 # Waiting

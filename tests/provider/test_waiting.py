@@ -11,7 +11,7 @@ from airflow.sdk import Asset
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import job_url
-from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobFailedError
+from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobFailedError, VertexTrainingError
 from tests.provider.task_runs import run_task, task_instance
 from tests.provider.training_tasks import (
     FOREVER,
@@ -200,6 +200,63 @@ def test_resumed_failure_raises_the_jobs_error(supervisor, state, error):
     with pytest.raises(error, match=f"^no luck\nJob: {NAME} .{state}, error code 3.$") as raised:
         resume(make(), "execute_complete", {"event": event})
     assert raised.value.code == 3
+
+
+NO_SNAPSHOTS: dict[str, Any] = {
+    "no job": {"status": "success"},
+    "no state": {"status": "success", "job": {"name": NAME}},
+    "an odd job": {"version": 99, "status": "success", "job": ["x"], "message": None},
+    "an odd name": {"status": "success", "job": {"name": "customJobs/1", "state": "JOB_STATE_NEW"}},
+}
+
+
+@pytest.mark.parametrize("event", NO_SNAPSHOTS.values(), ids=NO_SNAPSHOTS)
+@pytest.mark.parametrize(
+    ("program", "error"), [("print('trained')", None), ("raise SystemExit(1)", JobFailedError)]
+)
+def test_an_end_without_a_snapshot_is_looked_up(on_emulator, supervisor, program, error, event):
+    """Where the event of another version does not say how the job ended, Vertex AI does."""
+    operator = make(program=program)
+    run_task(operator)
+    name = supervisor.xcoms["job_name"]
+    on_emulator.control.wait_job(name)
+    job = {**event.get("job", {}), "name": name} if event.get("job") == {"name": NAME} else event.get("job")
+
+    if error:
+        with pytest.raises(error, match="non-zero status of 1"):
+            resume(operator, "execute_complete", {"event": {**event, "job": job}})
+    else:
+        assert resume(operator, "execute_complete", {"event": {**event, "job": job}})["name"] == name
+
+
+NOT_ENDED: dict[str, Any] = {
+    "nothing": None,
+    "a text": "success",
+    "empty": {},
+    "an end that is none": {"status": "success"},
+    "an unknown kind": {
+        "status": "error",
+        "kind": "JobMovedToMarsError",
+        "message": "on Mars",
+        "version": 99,
+    },
+    "no message": {"status": "error", "message": None, "job": None},
+    "a wrong kind": {"status": "error", "kind": 5, "message": ["x"], "job": {"name": 7}},
+}
+
+
+@pytest.mark.parametrize("event", NOT_ENDED.values(), ids=NOT_ENDED)
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_odd_event_loses_no_job(on_emulator, supervisor, event, retries):
+    """Whatever the event holds, a job that has not ended is left to the next try, or ended with the last."""
+    operator = make(program=FOREVER, retries=retries)
+    name = submitted(on_emulator, operator)
+
+    with pytest.raises(VertexTrainingError):
+        resume(operator, "execute_complete", {"event": event})
+
+    wanted = "JOB_STATE_RUNNING" if retries else "JOB_STATE_CANCELLED"
+    assert on_emulator.control.wait_job(name, [wanted])["state"] == wanted
 
 
 def test_deferral_timeout_cancels(on_emulator, supervisor):

@@ -33,6 +33,15 @@ class JobName:
         form = "projects/PROJECT/locations/REGION/customJobs/ID"
         raise InvalidJobError("job_name", f"{job_name!r} is no full resource name; write {form}")
 
+    @classmethod
+    def is_one(cls, text: object) -> bool:
+        """Whether a text is a full resource name."""
+        try:
+            cls.parse(str(text))
+        except InvalidJobError:
+            return False
+        return True
+
     @property
     def parent(self) -> str:
         """Resource name of the project and region."""
