@@ -13,6 +13,7 @@ from airflow_vertex_training.operators.openness import openness
 from airflow_vertex_training.operators.previewing import LATER
 from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 from airflow_vertex_training.vertex.spec.reader import Reader
+from airflow_vertex_training.vertex.spec.words import nearest
 
 if TYPE_CHECKING:
     import argparse
@@ -86,14 +87,36 @@ def _task(dag_id: str, task_id: str, map_index: int | None) -> VertexCustomTrain
         sys.exit(f"There is no DAG {dag_id!r} in the DAG bundles here{told}")
     task = dag.task_dict.get(task_id)
     if task is None:
-        sys.exit(f"DAG {dag_id!r} has no task {task_id!r}: it has {', '.join(sorted(dag.task_dict))}")
-    if compat.is_mapped(task):
-        task = task.unmap(dict(_mapped(compat.mapped_arguments(task), map_index)))
-    elif map_index is not None:
-        sys.exit(f"Task {task_id!r} is not mapped: leave --map-index out")
-    if not isinstance(task, VertexCustomTrainingOperator):
+        # In a task group the id is longer than what the DAG's author wrote.
+        short = {each.rpartition(".")[2]: each for each in dag.task_dict}
+        right = short.get(task_id) or nearest(task_id, dag.task_dict)
+        offer = f"did you mean {right!r}?" if right else f"it has {', '.join(sorted(dag.task_dict))}"
+        sys.exit(f"DAG {dag_id!r} has no task {task_id!r}: {offer}")
+    mapped = compat.is_mapped(task)
+    if not issubclass(task.operator_class if mapped else type(task), VertexCustomTrainingOperator):
         sys.exit(f"Task {task_id!r} is a {task.task_type}: only a VertexCustomTrainingOperator has a preview")
-    return task
+    if not mapped and map_index is not None:
+        sys.exit(f"Task {task_id!r} is not mapped: leave --map-index out")
+    if map_index is not None and map_index < 0:
+        sys.exit(f"--map-index {map_index} is no instance of the task: they are counted from 0")
+    if mapped:
+        task = task.unmap(dict(_mapped(compat.mapped_arguments(task), map_index)))
+    one: VertexCustomTrainingOperator = task
+    return one
+
+
+class _Later:
+    """What an instance of a mapped task gets, and only the run knows."""
+
+    def __init__(self, argument: str, index: int | None) -> None:
+        self._words = f"{argument} of map index {'N' if index is None else index}"
+
+    def __str__(self) -> str:
+        return self._words
+
+    def resolve(self, context: Any) -> Any:
+        """Nobody asks for it: that is what makes it a value that is not known yet."""
+        raise NotImplementedError
 
 
 def _mapped(said: Any, index: int | None) -> Iterator[tuple[str, Any]]:
@@ -112,8 +135,11 @@ def _mapped(said: Any, index: int | None) -> Iterator[tuple[str, Any]]:
     for name, values in reversed(said.items()):
         literal = list(values.items()) if isinstance(values, dict) else values
         if rest is None or not isinstance(literal, (list, tuple)):
-            found[name] = f"{{{{ {name} of map index {'N' if index is None else index} }}}}"
+            if name in VertexCustomTrainingOperator.template_fields:
+                found[name] = _Later(name, index)
             rest = None
+        elif not literal:
+            sys.exit(f"--map-index {index} is too much: the task has 0 instances")
         else:
             found[name] = literal[rest % len(literal)]
             rest //= len(literal)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_vertex_training import compat, settings
 from airflow_vertex_training.operators import job_templates
 from airflow_vertex_training.operators.execution import VertexJobOperator
-from airflow_vertex_training.operators.openness import openness
+from airflow_vertex_training.operators.openness import how_written, openness
 from airflow_vertex_training.operators.refusals import refused
 from airflow_vertex_training.operators.task_try import task_try
 from airflow_vertex_training.vertex.naming import labels as names
@@ -429,7 +429,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         map_name: str | None = None,
     ) -> TrainingJob:
         own = "-".join(filter(None, [self.dag_id, self.task_id, map_name]))
-        base = said_as_written(whole, "display_name") or own
+        base = said_as_written(whole, "display_name", how_written) or own
         unique = "UNIQUE" if this is None else this.try_id.replace("-", "")[-12:]
         return build(
             with_airflows_own(

@@ -46,5 +46,20 @@ def openness(dag: Any, files: Sequence[str] = ()) -> Callable[[Any], bool]:
     return is_open
 
 
+def how_written(value: Any) -> str:
+    """Return what is known only when a task runs as text, as a template would stand for it."""
+    if isinstance(value, str):
+        return value
+    kind = type(value).__name__
+    # Airflow shows some as objects.
+    if kind == "DagParam":
+        text = f"params.{value._name}"  # noqa: SLF001 - there is no other way to it
+    elif kind == "MappedArgument":
+        text = f"{value._key} of the mapped task group"  # noqa: SLF001 - as above
+    else:
+        text = getattr(value, "__name__", None) or str(value)
+    return text if "{{" in text else f"{{{{ {text} }}}}"
+
+
 def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type)

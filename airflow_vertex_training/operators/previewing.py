@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.operators.openness import how_written
 from airflow_vertex_training.vertex.spec import message
 from airflow_vertex_training.vertex.spec.reader import Open
 from airflow_vertex_training.vertex.spec.resolve import pending_connection, said_as_written
@@ -50,7 +52,8 @@ class Preview:
         """Return the job's spec as gcloud's ``--config`` takes it, with the command above as a comment."""
         from airflow_vertex_training.vertex.spec.yaml_text import dump
 
-        lines = [f"# {' '.join(self.gcloud_command())}", *(f"# {LATER}: {each}" for each in self.later)]
+        command = _in_one_line(shlex.join(self.gcloud_command()))
+        lines = [f"# {command}", *(f"# {LATER}: {each}" for each in self.later)]
         return "\n".join(lines) + "\n" + dump(self.custom_job.get("jobSpec", {}))
 
     def gcloud_command(self, config: str = "FILE") -> list[str]:
@@ -63,8 +66,11 @@ class Preview:
         project, _, region = self.parent.removeprefix("projects/").partition("/locations/")
         command = ["gcloud", "ai", "custom-jobs", "create", f"--project={project}", f"--region={region}"]
         command.append(f"--display-name={self.custom_job.get('displayName', '')}")
-        if labels := self.custom_job.get("labels"):
-            command.append(f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}")
+        labels = self.custom_job.get("labels")
+        if isinstance(labels, dict):
+            labels = ",".join(f"{key}={value}" for key, value in labels.items())
+        if labels:
+            command.append(f"--labels={labels}")
         if key := self.custom_job.get("encryptionSpec", {}).get("kmsKeyName"):
             command.append(f"--kms-key={key}")
         return [*command, f"--config={config}"]
@@ -103,8 +109,9 @@ def preview(
         InvalidJobError: the installed client library knows no such field or accelerator.
     """
     data = message.api_json(job)
-    shown = as_written(masked(data), wholes(whole))
-    later = list(open_places(shown, is_open))
+    data = collapsed(masked(data), wholes(whole))
+    later = list(open_places(data, is_open))
+    shown = as_written(data)
     if by_client and not later and not whole.unknown:
         from airflow_vertex_training.vertex.api import protos
 
@@ -116,7 +123,7 @@ def preview(
     if spec.get("serviceAccount") == ACCOUNT_NOT_KNOWN:
         later.append("serviceAccount is that of the credentials")
         del spec["serviceAccount"]
-    project, region = (said_as_written(whole, name) for name in ("project_id", "region"))
+    project, region = (said_as_written(whole, name, how_written) for name in ("project_id", "region"))
     parent = f"projects/{project or 'PROJECT'}/locations/{region or 'REGION'}"
     later += [f"parent = {parent}"] if is_open(parent) or not (project and region) else []
     return Preview(parent, shown, later)
@@ -153,8 +160,8 @@ def wholes(layer: Layer) -> set[int]:
     return several - single
 
 
-def as_written(data: Any, wholes: Collection[int]) -> Any:
-    """Return data with what is known only when a task runs as text.
+def collapsed(data: Any, wholes: Collection[int]) -> Any:
+    """Return data with one template in the place of each dict that it stands for.
 
     Args:
         data: of a job's message.
@@ -163,10 +170,17 @@ def as_written(data: Any, wholes: Collection[int]) -> Any:
     if isinstance(data, dict):
         first, *others = [*_leaves(data), None]
         same = len(others) > 1 and id(first) in wholes and all(each is first for each in others[:-1])
-        return str(first) if same else {name: as_written(each, wholes) for name, each in data.items()}
+        return first if same else {name: collapsed(each, wholes) for name, each in data.items()}
+    return [collapsed(each, wholes) for each in data] if isinstance(data, list) else data
+
+
+def as_written(data: Any) -> Any:
+    """Return data with what is known only when a task runs as text."""
+    if isinstance(data, dict):
+        return {name: as_written(each) for name, each in data.items()}
     if isinstance(data, list):
-        return [as_written(each, wholes) for each in data]
-    return data if isinstance(data, (str, int, float, type(None))) else str(data)
+        return [as_written(each) for each in data]
+    return data if isinstance(data, (str, int, float, type(None))) else how_written(data)
 
 
 def _leaves(data: Any) -> Iterator[Any]:
@@ -186,4 +200,8 @@ def open_places(data: Any, is_open: Callable[[Any], bool], place: str = "") -> I
         for index, each in enumerate(data):
             yield from open_places(each, is_open, f"{place}[{index}]")
     elif is_open(data):
-        yield f"{place} = {data}"
+        yield f"{place} = {_in_one_line(how_written(data))}"
+
+
+def _in_one_line(text: str) -> str:
+    return text if text.isprintable() else repr(text)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAGS = """
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, task, task_group
 from airflow_vertex_training.operators import VertexCustomTrainingOperator
 
 with DAG("previewed", schedule=None):
@@ -39,6 +39,21 @@ with DAG("previewed", schedule=None):
     VertexCustomTrainingOperator.partial(
         task_id="chosen", region="us-central1", image="gcr.io/acme/digits:1"
     ).expand(machine_type=choose())
+    VertexCustomTrainingOperator.partial(task_id="none", image="gcr.io/acme/digits:1").expand(args=[])
+    paced = VertexCustomTrainingOperator.partial(task_id="paced", image="gcr.io/acme/digits:1")
+    paced.expand(poll_interval=[1])
+
+    @task
+    def grouped(n):
+        return n
+
+    grouped.expand(n=[1])
+
+    @task_group
+    def group(machine):
+        VertexCustomTrainingOperator(task_id="inner", image="gcr.io/acme/digits:1", machine_type=machine)
+
+    group.expand(machine=["n1-standard-4"])
 """
 BROKEN = """
 from airflow.sdk import DAG
@@ -111,8 +126,10 @@ def test_airflows_command_line_has_it(environment: dict[str, str]) -> None:
         (("sweep", "--map-index", "4"), "n1-standard-8", ["b"]),
         (("sweep",), "{{ machine_type of map index N }}", "{{ args of map index N }}"),
         (("chosen", "--map-index", "0"), "{{ machine_type of map index 0 }}", None),
+        (("paced",), "n1-standard-4", None),
+        (("group.inner",), "{{ machine of the mapped task group }}", None),
     ],
-    ids=["one", "any", "known later"],
+    ids=["one", "any", "known later", "another argument", "of a group"],
 )
 def test_mapped(environment: dict[str, str], arguments: tuple[str, ...], machine: str, args: object) -> None:
     """An instance of a mapped task is shown as Airflow will expand it; what comes from a task stays open."""
@@ -127,12 +144,22 @@ def test_mapped(environment: dict[str, str], arguments: tuple[str, ...], machine
     ("arguments", "message"),
     [
         (("preview", "previewed", "sweep", "--map-index", "6"), "--map-index 6 is too much"),
+        (
+            ("preview", "previewed", "none", "--map-index", "0"),
+            "--map-index 0 is too much: the task has 0 inst",
+        ),
+        (("preview", "previewed", "sweep", "--map-index", "-1"), "--map-index -1 is no instance of the task"),
+        (("preview", "previewed", "grouped", "--map-index", "0"), "Task 'grouped' is a _PythonDecorated"),
+        (("preview", "previewed", "inner"), "has no task 'inner': did you mean 'group.inner'?"),
         (("preview", "previewed", "train", "--map-index", "0"), "Task 'train' is not mapped"),
         (("preview", "previewed", "choose"), "only a VertexCustomTrainingOperator has a preview"),
-        (("preview", "previewed", "other"), "has no task 'other': it has choose, chosen, sweep, train"),
+        (
+            ("preview", "previewed", "xyzzy"),
+            "has no task 'xyzzy': it has choose, chosen, group.inner, grouped, ",
+        ),
         (("preview", "broken", "train"), "machine_type: 'N1' is not of the right form"),
     ],
-    ids=["too much", "not mapped", "another task", "no task", "a file that can't be read"],
+    ids=range(9),
 )
 def test_what_is_wrong(environment: dict[str, str], arguments: tuple[str, ...], message: str) -> None:
     """What can't be previewed is said in a sentence, and the exit status is 1."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 from typing import Any
 
 import pytest
+import yaml
 from airflow.sdk import DAG, task
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
@@ -142,6 +144,61 @@ def test_templates_that_stand_for_objects_are_shown_in_their_places(supervisor):
         "jobSpec.workerPoolSpecs[0].machineSpec",
         "jobSpec.workerPoolSpecs[1]",
     ]
+
+
+def test_what_is_no_text_is_shown_as_a_template(supervisor):
+    """Params, mapped results and functions are shown by their names, and listed, whatever they stand for."""
+    with DAG("digits", schedule=None, params={"it": 1}) as dag:
+
+        @task
+        def choose():
+            """Choose."""
+
+        it = dag.param("it")
+        operator = VertexCustomTrainingOperator(
+            task_id="train",
+            region=it,  # type: ignore[arg-type]
+            image=IMAGE,
+            display_name=it,  # type: ignore[arg-type]
+            labels={"it": it},
+            maximum_run_time=it,  # type: ignore[arg-type]
+            command=made_later,  # type: ignore[arg-type]
+            args=["a", choose().map(str)],
+        )
+    preview = operator.preview()
+    assert preview.parent == "projects/PROJECT/locations/{{ params.it }}"
+    assert preview.custom_job["labels"] == {"it": "{{ params.it }}"}
+    assert preview.custom_job["jobSpec"]["scheduling"] == {"timeout": "{{ params.it }}"}
+    listed = dict(each.partition(" = ")[::2] for each in preview.later)
+    container = "jobSpec.workerPoolSpecs[0].containerSpec"
+    assert listed["displayName"] == "{{ params.it }}-UNIQUE"
+    assert listed[f"{container}.command"] == "{{ made_later }}"
+    assert (
+        listed[f"{container}.args[1]"] == "{{ XComArg(<Task(_PythonDecoratedOperator): choose>).map(str) }}"
+    )
+
+
+def made_later(context: Any, jinja_env: Any) -> list[str]:
+    """Return a command."""
+    return ["python"]
+
+
+def test_the_yaml_stays_yaml(supervisor):
+    """Names and templates of any form leave the config one that can be read, and the command one to copy."""
+    operator = make(
+        display_name="my model; $(rm -rf)",
+        labels="{{ params.labels }}",
+        args=["first\nsecond {{ ds }}", f"{{{{ {'very ' * 30}long }}}}"],
+        env={"A": "a\nb"},
+    )
+    text = operator.preview().as_yaml()
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert shlex.split(comments[0])[1:] == operator.preview().gcloud_command()
+    place = "jobSpec.workerPoolSpecs[0].containerSpec.args[0]"
+    assert f"# Known when the task runs: {place} = 'first\\nsecond {{{{ ds }}}}'" in comments
+    (pool,) = yaml.safe_load(text)["workerPoolSpecs"]
+    assert pool["containerSpec"]["args"] == operator.args
+    assert operator.args[1] in text
 
 
 def test_secrets_of_variables_that_are_not_all_known_are_masked(supervisor):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.spec.message import POOLS
-from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
+from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said, is_settled
 from airflow_vertex_training.vertex.spec.table import JOB, MERGED, POOL, UNITS, default_words
 from airflow_vertex_training.vertex.spec.words import shown
 
@@ -91,11 +91,12 @@ def same_level(one: Fields, other: Fields, reader: Reader) -> Fields:
         first = result.get(name)
         if first is None:
             result[name] = second
-        elif isinstance(first.value, Open) or isinstance(second.value, Open):
+        elif not is_settled(first.value) or not is_settled(second.value):
             continue
         elif name in MERGED:
             for key in (first.value or {}).keys() & (second.value or {}).keys():
-                if first.value[key] != second.value[key] and not isinstance(second.value[key], Open):
+                one_value, other_value = first.value[key], second.value[key]
+                if one_value != other_value and is_settled(one_value) and is_settled(other_value):
                     reader.wrong(
                         f"{first.where}[{key!r}]", f"is said differently in {second.where}: say it once"
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_vertex_training.vertex.exceptions import Finding, InvalidJobError
@@ -23,6 +24,27 @@ class Open:
 
     def __init__(self, value: Any = None) -> None:
         self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Open):
+            return NotImplemented
+        same_text = type(self.value) is type(other.value) is str and self.value == other.value
+        return same_text or self.value is other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value) if type(self.value) is str else id(self.value)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def is_settled(value: Any) -> bool:
+    """Whether all of a value is known, of a list or an object each item."""
+    if isinstance(value, tuple):
+        return all(map(is_settled, value))
+    if dataclasses.is_dataclass(value):
+        return all(map(is_settled, vars(value).values()))
+    return not isinstance(value, Open)
 
 
 class OpenPart(Open):

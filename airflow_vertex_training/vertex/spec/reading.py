@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_vertex_training.vertex.spec.layers import Layer
 from airflow_vertex_training.vertex.spec.message import OUTPUT_ONLY, POOLS, by_place, snake
 from airflow_vertex_training.vertex.spec.objects import plain
-from airflow_vertex_training.vertex.spec.reader import Open, OpenPart, Reader, Said
+from airflow_vertex_training.vertex.spec.reader import Open, OpenPart, Reader, Said, is_settled
 from airflow_vertex_training.vertex.spec.table import ITEMS, JOB, POOL
 from airflow_vertex_training.vertex.spec.values import is_list, written_out
 from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
@@ -184,7 +184,7 @@ class _Walk:
         return found
 
     def _keep(self, said: dict[str, Said], name: str, value: Said) -> None:
-        known = name in said and not isinstance(said[name].value, Open) and not isinstance(value.value, Open)
+        known = name in said and is_settled(said[name].value) and is_settled(value.value)
         if known and said[name].value != value.value:
             self.reader.wrong(value.where, f"is said differently in {said[name].where}: say it once")
         said[name] = value

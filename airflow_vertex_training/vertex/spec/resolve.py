@@ -14,7 +14,7 @@ from airflow_vertex_training.vertex.spec.rows import own_rows
 from airflow_vertex_training.vertex.spec.table import CONNECTION, JOB, MACHINE_TYPE, POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from airflow_vertex_training.vertex.spec.layers import Fields
     from airflow_vertex_training.vertex.spec.reader import Reader
@@ -59,12 +59,18 @@ def pending_all(where: str) -> Layer:
     return Layer(job, pool)
 
 
-def said_as_written(layer: Layer, name: str) -> str | None:
-    """Return a row of a job as it was written, ``None`` where nobody said it."""
+def said_as_written(layer: Layer, name: str, written: Callable[[Any], str] = str) -> str | None:
+    """Return a row of a job as it was written, ``None`` where nobody said it.
+
+    Args:
+        layer: what was said.
+        name: the row's.
+        written: how what is known only when the task runs becomes text.
+    """
     said = layer.job.get(name)
     value = said.value if said else None
     value = value.value if isinstance(value, Open) else value
-    return None if value is None else str(value)
+    return None if value is None else written(value)
 
 
 def with_airflows_own(

@@ -37,7 +37,8 @@ def dump(data: Any) -> str:
     """Return data as a YAML document."""
     import yaml
 
-    return str(yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True))
+    # A line is as long as it is: templates are read better in one.
+    return str(yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=2**31))
 
 
 # PyYAML takes a while to load, and most processes that parse DAGs need none of it.

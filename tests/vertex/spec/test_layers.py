@@ -166,6 +166,29 @@ def test_one_thing_said_twice_and_differently(arguments: dict[str, Any], message
     assert "s3cret" not in str(finding)
 
 
+NFS = {"server": "{{ x }}", "path": "/a", "mount_point": "b"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"args": ["{{ x }}"], "worker_pools": [{"args": ["{{ x }}"]}]},
+        {"args": ["a", "{{ x }}"], "worker_pools": [{"args": ["a", "{{ y }}"]}]},
+        {"env": {"A": "{{ x }}"}, "worker_pools": [{"env": {"A": "b"}}]},
+        {"env": {"A": "b"}, "worker_pools": [{"env": {"A": "{{ x }}"}}]},
+        {"labels": {"a": "{{ x }}"}, "job_spec": {"labels": {"a": "b"}}},
+        {"network": "{{ x }}", "job_spec": {"network": "projects/1/global/networks/a"}},
+        {"job_spec": {"workerPoolSpecs": [{"nfsMounts": [NFS], "nfs_mounts": [{**NFS, "path": "/b"}]}]}},
+    ],
+    ids=range(7),
+)
+def test_what_is_not_known_yet_may_be_the_same(arguments: dict[str, Any]) -> None:
+    """Two places are compared once all of both is known."""
+    reader = Reader(lambda value: isinstance(value, str) and "{{" in value)
+    read_arguments(arguments, reader)
+    assert reader.findings == []
+
+
 def test_one_thing_said_twice_in_other_words() -> None:
     """To say the same twice is no mistake, in whatever words."""
     layer(
