@@ -9,6 +9,8 @@
     │   ├── PermissionDeniedError    an account may not do this
     │   ├── ApiNotEnabledError       the project does not use Vertex AI yet
     │   ├── ProjectNotFoundError     there is no such project, or its display name was given for its id
+    │   ├── ProjectBlockedError      the project's billing is off, or Google has suspended it
+    │   ├── PolicyError              an organization's policy, or a service perimeter, forbids it
     │   ├── InvalidRequestError      Vertex AI does not take the request as it is
     │   ├── BucketLocationError      a bucket is in another place than the job
     │   ├── CredentialsError         there are no credentials, or Google does not take them
@@ -25,7 +27,8 @@
     │   │   ├── JobTimeoutError      the job ran as long as it may
     │   │   ├── PreemptedError       Spot machines were taken away
     │   │   ├── VertexInternalError  Vertex AI itself failed
-    │   │   ├── JobQuotaExceededError, JobStockoutError, JobImageError, JobNetworkError
+    │   │   ├── JobQuotaExceededError, JobStockoutError, JobImageError, JobNetworkError, JobPolicyError,
+    │   │   │   JobPermissionDeniedError
     │   │   │                        as above, met when the job was there already (also those classes)
     │   └── JobCancelledError        somebody cancelled the job
     ├── JobLostError                 the job is not there any more: somebody deleted it
@@ -158,6 +161,18 @@ class ApiNotEnabledError(VertexApiError):
 
 class ProjectNotFoundError(VertexApiError):
     """There is no such project, or its display name was given for its id."""
+
+    retry = Retry.NEVER
+
+
+class ProjectBlockedError(VertexApiError):
+    """Google does nothing for the project: its billing is off, or it was suspended."""
+
+    retry = Retry.NEVER
+
+
+class PolicyError(VertexApiError):
+    """An organization's policy, or a service perimeter, forbids it."""
 
     retry = Retry.NEVER
 
@@ -329,6 +344,18 @@ class JobNetworkError(JobFailedError, NetworkError):
     """A job's machines could not join its VPC network."""
 
     retry = NetworkError.retry
+
+
+class JobPolicyError(JobFailedError, PolicyError):
+    """A job met a policy after it was created."""
+
+    retry = PolicyError.retry
+
+
+class JobPermissionDeniedError(JobFailedError, PermissionDeniedError):
+    """An account of the job's may not do what the job needs."""
+
+    retry = PermissionDeniedError.retry
 
 
 class JobCancelledError(JobEndedError):

@@ -5,6 +5,7 @@ The codes: https://cloud.google.com/vertex-ai/docs/general/errors
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any
 
@@ -43,13 +44,13 @@ _BY_REASON = {
 }
 
 # The metrics of what a training job takes: https://cloud.google.com/vertex-ai/docs/quotas
-_MACHINE_METRICS = "custom_model_training"
+# By their names, and in words: ``Quota exceeded for quota metric 'Custom model training CPUs'``.
+_MACHINE_METRICS = re.compile("custom.?model.?training", re.IGNORECASE)
 
 _BY_WORDS = (
     ("Resources are insufficient", Exhausted.MACHINES),
     ("quota metrics exceed quota limits", Exhausted.QUOTA),
     ("following quotas are exceeded", Exhausted.QUOTA),
-    (_MACHINE_METRICS, Exhausted.QUOTA),
 )
 
 # gRPC has two resolvers, each with its own words.
@@ -103,12 +104,14 @@ def exhausted(error: BaseException) -> Exhausted | None:
         return None
     details: list[Any] = getattr(error, "details", [])
     # ErrorInfo has the metric in its metadata, QuotaFailure in each violation.
-    if any(_MACHINE_METRICS in str(detail) for detail in details):
+    if any(_MACHINE_METRICS.search(str(detail)) for detail in details):
         return Exhausted.QUOTA
     for detail in details:
         if isinstance(detail, error_details_pb2.ErrorInfo) and detail.reason in _BY_REASON:
             return _BY_REASON[detail.reason]
     text = str(error)
+    if _MACHINE_METRICS.search(text):
+        return Exhausted.QUOTA
     return next((what for words, what in _BY_WORDS if words in text), Exhausted.REQUESTS)
 
 

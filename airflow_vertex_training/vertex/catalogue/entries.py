@@ -39,12 +39,15 @@ CODES = (
 _UNSAID = {
     "account": "SERVICE_ACCOUNT",
     "agent": "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
+    "api": "Vertex AI API",
+    "constraint": "see Google's words",
     "machine": "MACHINE_TYPE",
     "metrics": "see its details",
     "permission": "that is needed for this",
     "project": "PROJECT",
     "region": "the region",
     "replica": "A replica",
+    "service": "aiplatform.googleapis.com",
     "status": "another status than 0",
 }
 
@@ -82,6 +85,8 @@ class Entry:
         codes: the status codes that it comes with, none are all.
         pattern: a regular expression that is found in ``CODE: text`` whatever the case, empty is any. Groups
             ``name`` and ``name_`` are the same, in two alternatives.
+        said: a regular expression that is found, besides, in what the failing replica said: its exception,
+            or its last words; empty is any.
         reasons: reasons of an ``ErrorInfo`` that tell it as well.
         samples: code and text, as they were seen.
         source: where they were seen, as a URL.
@@ -94,6 +99,7 @@ class Entry:
     job: type[JobEndedError] | None = None
     codes: tuple[str, ...] = ()
     pattern: str = ""
+    said: str = ""
     reasons: tuple[str, ...] = ()
     samples: tuple[tuple[str, str], ...] = ()
     source: str = ""
@@ -103,8 +109,10 @@ class Entry:
         kind = self.job if told.of_job else self.call
         if kind is None or (self.codes and told.code not in self.codes):
             return None
-        said = f"{told.code}: {told.text}\n{told.details}".strip()
-        found = re.search(self.pattern, said, re.IGNORECASE | re.DOTALL)
+        if self.said and not re.search(self.said, told.details, re.IGNORECASE | re.DOTALL):
+            return None
+        whole = f"{told.code}: {told.text}\n{told.details}".strip()
+        found = re.search(self.pattern, whole, re.IGNORECASE | re.DOTALL)
         if found is None and told.reason not in self.reasons:
             return None
         groups = {**_UNSAID, **({} if found is None else _said(found))}

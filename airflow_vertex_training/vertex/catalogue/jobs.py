@@ -10,146 +10,20 @@ import re
 from airflow_vertex_training.vertex import exceptions as errors
 from airflow_vertex_training.vertex import tracebacks
 from airflow_vertex_training.vertex.catalogue.entries import CODES, Entry, Explained, Told, explain
+from airflow_vertex_training.vertex.catalogue.programs import PROGRAMS
 from airflow_vertex_training.vertex.catalogue.shared import SHARED
 
 __all__ = ["JOBS", "exception_in", "explain_job", "says_itself"]
 
 # SIGKILL and SIGTERM, as Vertex AI's own images and other containers tell them.
+_STATUS = re.compile(r"non-zero status of (-?\d+)")
 _KILLED = frozenset({"9", "137", "15", "143"})
 
 _TROUBLESHOOTING = "https://cloud.google.com/vertex-ai/docs/training/troubleshooting"
 
 
-def _exit(statuses: str, means: str, remedy: str) -> Entry:
-    """Return the entry of a program that exits with one of some statuses, such as ``6|134``."""
-    return Entry(
-        title="{replica} exited with status {status}",
-        explanation=means,
-        remedy=remedy,
-        job=errors.JobFailedError,
-        pattern=(
-            r"replica (?P<replica>[\w-]+) exited with a non-zero status of "
-            rf"(?P<status>{statuses})(?!\d)"
-        ),
-        samples=tuple(
-            ("INVALID_ARGUMENT", f"The replica workerpool0-0 exited with a non-zero status of {status}.")
-            for status in statuses.split("|")
-            if status.isdecimal()
-        ),
-        source=_TROUBLESHOOTING,
-    )
-
-
 JOBS = (
-    Entry(
-        title="{replica} ran out of accelerator memory",
-        explanation=(
-            "The program wanted more memory of its GPU or TPU than that has. The machine's own is another."
-        ),
-        remedy=(
-            "use a smaller batch, gradient accumulation or mixed precision, or an accelerator with more "
-            "memory."
-        ),
-        job=errors.OutOfMemoryError,
-        pattern=(
-            r"(?:replica (?P<replica>[\w-]+) exited.*)?"
-            r"(?:CUDA out of memory|RESOURCE_EXHAUSTED: Out of memory|failed to allocate .{0,80} on GPU)"
-        ),
-        samples=(
-            (
-                "INVALID_ARGUMENT",
-                (
-                    "The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: "
-                    "Error. torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB."
-                ),
-            ),
-        ),
-        source="https://pytorch.org/docs/stable/notes/cuda.html#memory-management",
-    ),
-    # What a program did comes before all else: its text may end with a traceback, which may hold any words.
-    _exit(
-        "1",
-        "The program failed. With Python that is an exception that nothing caught.",
-        "read the program's last lines in the log.",
-    ),
-    _exit(
-        "2",
-        "The program was called wrongly: that is what argparse and shells mean by 2. Python exits so, too, "
-        "where the file that it should run is not there.",
-        "compare 'command' and 'args' with what the program takes. They follow the image's ENTRYPOINT, "
-        "unless 'command' replaces it.",
-    ),
-    _exit(
-        "6|134",
-        (
-            "The program aborted itself (SIGABRT): an assertion in native code, CUDA or NCCL, or a failed "
-            "allocation."
-        ),
-        "read the program's last lines in the log. Vertex AI tried up to three times.",
-    ),
-    _exit(
-        "9|137",
-        "The program was killed (SIGKILL). Nearly always the machine had no memory left.",
-        "use a machine_type with more memory, a smaller batch, or fewer loader processes.",
-    ),
-    _exit(
-        "11|139",
-        (
-            "The program crashed in native code (SIGSEGV): mostly libraries that don't fit each other or "
-            "the driver."
-        ),
-        "read the program's last lines in the log, and run it with PYTHONFAULTHANDLER=1. Vertex AI tried "
-        "up to three times.",
-    ),
-    _exit(
-        "126",
-        "The program can't be executed: its file is not executable, or made for another processor.",
-        "check 'command', the file's mode (chmod +x), and that the image was built for linux/amd64.",
-    ),
-    _exit(
-        "127",
-        "The program was not found in the image.",
-        (
-            "check 'command': its first word must be a program on the image's PATH, and not a whole "
-            "command line."
-        ),
-    ),
-    _exit(
-        "15|143",
-        (
-            "The program was asked to end (SIGTERM), as when its machine is taken away or another replica "
-            "has failed."
-        ),
-        "look for the first replica that failed. A Spot job should write checkpoints to AIP_CHECKPOINT_DIR.",
-    ),
-    _exit(
-        r"\d+", "The program failed, with a status of its own.", "read the program's last lines in the log."
-    ),
-    Entry(
-        title="{replica} ran out of memory",
-        explanation=(
-            "Its programs together took more memory than the machine has, less what Vertex AI's own take."
-        ),
-        remedy=(
-            "use a machine_type with more memory, a smaller batch, or fewer loader processes. Of an "
-            "n1-standard-4, Vertex AI's own programs can take up to 40 %."
-        ),
-        job=errors.OutOfMemoryError,
-        pattern=(
-            r"replica (?P<replica>[\w-]+) ran out of memory|replicas low on memory: (?P<replica_>[\w-]+)"
-        ),
-        samples=(
-            (
-                "INVALID_ARGUMENT",
-                "The replica workerpool0-0 ran out of memory and exited with a non-zero status of 137.",
-            ),
-            (
-                "RESOURCE_EXHAUSTED",
-                "Replicas low on memory: workerpool0. Specify a machine with larger memory and try again.",
-            ),
-        ),
-        source=_TROUBLESHOOTING,
-    ),
+    *PROGRAMS,
     *SHARED,
     Entry(
         title="The job's Spot machines were taken away",
@@ -179,6 +53,7 @@ JOBS = (
             "give it more time, or less to do. Write checkpoints to AIP_CHECKPOINT_DIR to keep what was done."
         ),
         job=errors.JobTimeoutError,
+        codes=("CANCELLED", "DEADLINE_EXCEEDED"),
         pattern=r"exceeded its timeout|timed out|time limit|(?:reached|exceeded) the (?:maximum|timeout)",
         samples=(
             ("CANCELLED", "The job exceeded its timeout (scheduling.timeout) of 3600 seconds."),
@@ -209,16 +84,18 @@ JOBS = (
 )
 
 
-def explain_job(code: int | None, message: str, exception: str = "") -> Explained | None:
+def explain_job(code: int | None, message: str, said: str = "") -> Explained | None:
     """Return what a job's own error means, ``None`` where that is not known.
 
     Args:
         code: a ``google.rpc.Code``.
         message: in Vertex AI's words.
-        exception: the line of the failing replica's log that says what went wrong, default none.
+        said: what the failing replica said, its exception or its last words; default the exception that
+            ``message`` ends with, if it has any.
     """
     name = CODES[code] if code is not None and 0 <= code < len(CODES) else ""
-    return explain(Told(name, message, details=exception, of_job=True), JOBS)
+    details = "" if _was_killed(message) else said or exception_in(message) or _last_line(message)
+    return explain(Told(name, message, details=details, of_job=True), JOBS)
 
 
 def says_itself(code: int | None, message: str) -> bool:
@@ -226,12 +103,20 @@ def says_itself(code: int | None, message: str) -> bool:
 
     Who is killed from outside, or loses its machine, does not know why; its last exception is an older one.
     """
-    if "ran out" in message:
-        return False
-    status = re.search(r"non-zero status of (\d+)", message)
-    if status:
-        return status[1] not in _KILLED
+    if _STATUS.search(message):
+        return not _was_killed(message)
     return explain_job(code, message) is None
+
+
+def _was_killed(message: str) -> bool:
+    status = _STATUS.search(message)
+    return status is not None and ("ran out" in message or status[1] in _KILLED)
+
+
+def _last_line(message: str) -> str:
+    """Return the last line of what Vertex AI quotes of a program, empty where it quotes nothing."""
+    quoted = message.partition("Termination reason:")[2].partition("To find out more")[0].strip()
+    return quoted.rpartition("\n")[2]
 
 
 def exception_in(message: str) -> str:

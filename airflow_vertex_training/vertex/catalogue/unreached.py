@@ -91,6 +91,45 @@ UNREACHED = (
         source=_GRPC,
     ),
     Entry(
+        title="There is no Vertex AI at this endpoint",
+        explanation=(
+            "Google answers there, but not Vertex AI: mostly there is no such region, or Vertex AI is not "
+            "in it."
+        ),
+        remedy=(
+            "check the region's spelling (https://cloud.google.com/vertex-ai/docs/general/locations) and the "
+            "connection's field api_endpoint."
+        ),
+        call=errors.EndpointError,
+        codes=("UNIMPLEMENTED", "UNKNOWN", "UNAVAILABLE"),
+        pattern=r"http2 header with status: 404|<title>Error 404",
+        samples=(("UNIMPLEMENTED", "Received http2 header with status: 404"),),
+        source="https://github.com/googleapis/python-aiplatform/issues/2117",
+    ),
+    Entry(
+        title="The endpoint is one of {region}, and the job is for another region",
+        explanation="Each of Vertex AI's endpoints takes jobs of its own region only.",
+        remedy=(
+            "empty the connection's field api_endpoint, or name an endpoint of the job's region there; with "
+            "several regions, a connection each."
+        ),
+        call=errors.EndpointError,
+        codes=("INVALID_ARGUMENT",),
+        pattern=(
+            r"location ID doesn't match the endpoint(?:\. The valid location ID is `?(?P<region>[\w-]+))?"
+        ),
+        samples=(
+            (
+                "INVALID_ARGUMENT",
+                (
+                    "The provided location ID doesn't match the endpoint. The valid location ID is "
+                    "`us-central1`."
+                ),
+            ),
+        ),
+        source="https://github.com/kubeflow/pipelines/pull/6011",
+    ),
+    Entry(
         title="The endpoint's TLS certificate is not trusted here",
         explanation=(
             "A proxy that opens TLS, or a private endpoint with a certificate of its own, is in between."

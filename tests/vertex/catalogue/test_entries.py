@@ -51,7 +51,8 @@ def test_a_refusal_is_recognised(entry: Entry, code: str, text: str) -> None:
 @pytest.mark.parametrize(("entry", "code", "text"), OF_JOBS, ids=ids)
 def test_a_jobs_own_error_is_recognised(entry: Entry, code: str, text: str) -> None:
     """What a job's error says is found under its own entry, not under an earlier one."""
-    assert explain_job(CODES.index(code), text) == entry.match(Told(code, text, of_job=True))
+    told = Told(code, text, details=exception_in(text) or text.rpartition("\n")[2], of_job=True)
+    assert explain_job(CODES.index(code), text) == entry.match(told)
 
 
 @pytest.mark.parametrize("code", CODES[1:])
@@ -77,6 +78,141 @@ def test_an_unknown_error_of_a_job_is_shown_whole(text: str, code: int | None) -
     ended = states.ended_badly(job)
     assert isinstance(ended, JobEndedError)
     assert text.strip() in str(ended) or explain_job(code, text)
+
+
+LOGGING_IS_OFF = """Cloud Logging API has not been used in project 1 before or it is disabled. Enable it by
+visiting https://console.developers.google.com/apis/api/logging.googleapis.com/overview?project=1."""
+QUOTA_IN_WORDS = """Quota exceeded for quota metric 'Custom model training Nvidia L4 GPUs' and limit 'Custom
+model training Nvidia L4 GPUs per region' of service 'aiplatform.googleapis.com'."""
+EXITED = "The replica workerpool0-0 exited with a non-zero status of"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "reason", "title"),
+    [
+        (
+            "PERMISSION_DENIED",
+            "The caller does not have permission",
+            "",
+            "The account lacks the permission that",
+        ),
+        ("PERMISSION_DENIED", "New words.", "BILLING_DISABLED", "Project PROJECT has no billing account"),
+        ("PERMISSION_DENIED", "New words.", "CONSUMER_SUSPENDED", "Google has suspended project PROJECT"),
+        ("PERMISSION_DENIED", "New words.", "SECURITY_POLICY_VIOLATED", "A service perimeter"),
+        ("PERMISSION_DENIED", "New words.", "USER_PROJECT_DENIED", "The account may not use the quota"),
+        ("PERMISSION_DENIED", "New words.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "The credentials' scopes"),
+        ("INVALID_ARGUMENT", "New words.", "RESOURCE_PROJECT_INVALID", "There is no project PROJECT"),
+        (
+            "PERMISSION_DENIED",
+            LOGGING_IS_OFF,
+            "SERVICE_DISABLED",
+            "The Cloud Logging API is not enabled in project 1",
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            QUOTA_IN_WORDS,
+            "",
+            "The project's quota is too small for this job: Custom model training Nvidia L4 GPUs",
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            "The following quotas are exceeded: CustomModelTrainingT4GPUsPerProjectPerRegion",
+            "",
+            "The project's quota is too small for this job: CustomModelTrainingT4GPUsPerProjectPerRegion",
+        ),
+        ("INVALID_ARGUMENT", "Request contains an invalid argument.", "", ""),
+        ("NOT_FOUND", "Tensorboard projects/1/locations/l/tensorboards/2 does not exist", "", ""),
+        (
+            "INVALID_ARGUMENT",
+            'Accelerator "NVIDIA_L4" is not supported for machine type "n2-standard-4".',
+            "",
+            "",
+        ),
+        ("UNAVAILABLE", "502:Bad Gateway", "", ""),
+    ],
+)
+def test_words_that_were_seen_or_may_come(code: str, text: str, reason: str, title: str) -> None:
+    """Each refusal gets its own advice or none: a wrong one sends people the wrong way."""
+    explained = explain_call(Told(code, text, reason=reason))
+    assert explained is not None
+    assert explained.title.startswith(title)
+    assert bool(explained.title) == bool(title)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "said", "kind", "title"),
+    [
+        (3, f"{EXITED} 128. Termination reason: StartError.", "", "JobFailedError", "exited with status 128"),
+        (3, f"{EXITED} -9.", "", "JobFailedError", "exited with status -9"),
+        (3, f"{EXITED} 1.", "MemoryError", "OutOfMemoryError", "wanted more memory"),
+        (
+            3,
+            f"{EXITED} 1.",
+            "tf.ResourceExhausted: OOM when allocating tensor on /device:GPU:0 by allocator GPU_0_bfc",
+            "OutOfMemoryError",
+            "ran out of accelerator memory",
+        ),
+        (
+            3,
+            f"{EXITED} 1.",
+            "tf.ResourceExhausted: OOM when allocating tensor on /device:CPU:0 by allocator cpu",
+            "OutOfMemoryError",
+            "wanted more memory",
+        ),
+        (
+            3,
+            f"{EXITED} 137.",
+            "RuntimeError: CUDA out of memory.",
+            "JobFailedError",
+            "exited with status 137",
+        ),
+        (
+            3,
+            f"{EXITED} 1.",
+            "ModuleNotFoundError: No module named 'x'",
+            "JobFailedError",
+            "exited with status 1",
+        ),
+        (13, "Internal error occurred. Operation timed out.", "", "VertexInternalError", "Vertex AI itself"),
+        (
+            3,
+            'Failed to pull image "x": rpc error: code = NotFound',
+            "",
+            "JobImageError",
+            "The container image was",
+        ),
+        (
+            3,
+            'Failed to pull image "x": failed to authorize: 403',
+            "",
+            "JobImageError",
+            "Vertex AI may not read",
+        ),
+        (5, "Image x is not found or access is unauthorized.", "", "JobImageError", "Vertex AI may not read"),
+        (3, "Unable to pull image: x", "", "", ""),
+        (3, "Container image pull timed out.", "", "", ""),
+        (None, "Words that nobody has seen.", "", "", ""),
+    ],
+)
+def test_words_of_jobs_that_were_seen_or_may_come(
+    code: int | None, text: str, said: str, kind: str, title: str
+) -> None:
+    """As above, of jobs: what the program said counts where it can be the reason."""
+    explained = explain_job(code, text, said)
+    assert bool(explained) == bool(kind)
+    if explained is not None:
+        assert explained.kind.__name__ == kind
+        assert explained.title.removeprefix("workerpool0-0 ").startswith(title)
+
+
+def test_a_killed_program_does_not_know_why() -> None:
+    """An exception that it got over is not told as the reason; who aborts itself has often said why."""
+    error = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=f"{EXITED} 137.")
+    assert "ImportError" not in str(states.ended_badly(error, Said("ImportError: no x")))
+    error = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=8, error_message="STOCKOUT")
+    assert "ImportError" not in str(states.ended_badly(error, Said("ImportError: no x")))
+    error = JobSnapshot("job", state="JOB_STATE_FAILED", error_code=3, error_message=f"{EXITED} 134.")
+    assert "RuntimeError: NCCL" in str(states.ended_badly(error, Said("RuntimeError: NCCL")))
 
 
 CONFUSING = """The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: Error.
