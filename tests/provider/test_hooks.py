@@ -74,7 +74,8 @@ def test_missing_default_connection_serves(supervisor, monkeypatch, log_lines):
     with contextlib.suppress(VertexTrainingError):  # there are some or not, on the machine of this test
         hook.get_credentials()
 
-    assert log_lines == [
+    # An older Google provider then says, too, where it looks for them.
+    assert log_lines[:1] == [
         "INFO There is no connection 'vertex_training_default', so application default credentials serve"
     ]
 
@@ -173,8 +174,8 @@ def test_connection_labels_are_made_legal(connect, value):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("labels", "team=vision", 'is no JSON object, such as {"team": "vision"}: '),
-        ("labels", "{team: vision}", 'is no JSON object, such as {"team": "vision"}: '),
+        ("labels", "team=vision", 'must be a dict such as {"team": "vision"}, got str '),
+        ("labels", "{team: vision}", 'must be a dict such as {"team": "vision"}, got str '),
         ("labels", "[1]", 'must be a dict such as {"team": "vision"}, got list [1]'),
         (
             "base_output_directory",

@@ -97,13 +97,13 @@ def test_what_an_adopted_job_runs_on_is_not_guessed(on_emulator, project, superv
 def test_outlets_are_told_of_the_job(on_emulator, project, supervisor):
     """The event of an asset that the task updates says which job made it, and where its output is."""
     model = Asset("model")
-    operator = make(deferrable=False, outlets=[model], base_output_directory="gs://acme-models/digits")
-    ti = task_instance(operator)
-
-    run_task(operator, ti)
+    outcome = run_task(
+        make(deferrable=False, outlets=[model], base_output_directory="gs://acme-models/digits")
+    )
 
     name = only_job(on_emulator, project)["name"]
-    assert ti.get_template_context()["outlet_events"][model].extra == {
+    (told,) = outcome.message.outlet_events
+    assert told["extra"] == {
         "job": name,
         "base_output_directory": "gs://acme-models/digits",
         "console_url": job_url(name),
