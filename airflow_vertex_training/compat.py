@@ -37,7 +37,6 @@ __all__ = [
     "AirflowTaskTimeout",
     "TaskDeferralError",
     "TaskDeferralTimeout",
-    "airflow_variables",
     "cancel_may_be_a_kill",
     "clear_number",
     "connection_form_widgets",
@@ -226,13 +225,6 @@ def policy_retries(operator: Any, context: Any, error: BaseException) -> bool:
 
     operator.retry_policy = Decided()
     return bool(decision.action is not policies.RetryAction.FAIL)
-
-
-def airflow_variables(context: Mapping[str, Any]) -> dict[str, str]:
-    """Return what Airflow tells a task's processes about itself: ``AIRFLOW_CTX_DAG_ID`` and so on."""
-    from airflow.sdk.execution_time.context import context_to_airflow_vars
-
-    return context_to_airflow_vars(context, in_env_var_format=True)
 
 
 def find_dag(dag_id: str) -> tuple[Any, dict[str, str]]:

@@ -12,7 +12,7 @@ from airflow_vertex_training.operators import job_templates
 from airflow_vertex_training.operators.execution import VertexJobOperator
 from airflow_vertex_training.operators.openness import how_written, openness
 from airflow_vertex_training.operators.refusals import refused
-from airflow_vertex_training.operators.task_try import task_try
+from airflow_vertex_training.operators.task_try import airflow_variables, map_name, task_try
 from airflow_vertex_training.vertex.naming import labels as names
 from airflow_vertex_training.vertex.spec import alike, table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
@@ -284,7 +284,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         """
         reader = Reader()
         self._make_plain(reader)
-        variables = compat.airflow_variables(context)
+        variables = airflow_variables(context)
         account = self.hook.resolve_service_account
         connection = self.hook.layer(reader)
         whole = self._whole(
@@ -294,9 +294,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         self.region, self.project_id = (said_as_written(whole, name) for name in ("region", "project_id"))
         self._warn(reader)
         reader.raise_findings(self.task_id)
-        # Airflow renders the task's map_index_template before it runs the task.
-        map_name = getattr(context["ti"], "rendered_map_index", None)
-        return self._built(whole, variables, this, map_name)
+        return self._built(whole, variables, this, map_name(self, context))
 
     def preview(self, context: Context | None = None) -> Preview:
         """Return the create request, without any call to Google.
@@ -326,28 +324,26 @@ class VertexCustomTrainingOperator(VertexJobOperator):
 
         reader = Reader()
         try:
-            template = self.map_index_template
-            map_name = self.render_template(template, context) if template else None
-            job, whole = self._foreseen(context, self.hook.layer(reader), reader, map_name)
+            job, whole = self._foreseen(context, self.hook.layer(reader), reader)
             return previewing.preview(job, whole, reader.is_open, by_client=False).request
         except Exception as error:  # noqa: BLE001 - if it is wrong, execute says so; here it would be too early
             return f"not known: {error}"
 
     def _foreseen(
-        self, context: Context | None, connection: Layer, reader: Reader, map_name: str | None = None
+        self, context: Context | None, connection: Layer, reader: Reader
     ) -> tuple[TrainingJob, Layer]:
         """Return the job as far as it is known without the credentials, and all that is said of it."""
         from airflow_vertex_training.operators import previewing
 
         this = task_try(context) if context else None
-        variables = compat.airflow_variables(context) if context else {}
+        variables = airflow_variables(context) if context else {}
 
         def render(said: Any) -> Any:
             return self.render_template(said, context) if context else said
 
         whole = self._whole(connection, lambda: previewing.ACCOUNT_NOT_KNOWN, reader, variables, render)
         reader.raise_findings(self.task_id)
-        return self._built(whole, variables, this, map_name), whole
+        return self._built(whole, variables, this, map_name(self, context) if context else None), whole
 
     def to_job_template(self) -> str:
         """Return the job template, as YAML, that says what this task says.

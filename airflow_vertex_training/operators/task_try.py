@@ -1,4 +1,4 @@
-"""Which try of which task a running task is."""
+"""What Airflow says of a running task: which try of which task it is, and by what names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_vertex_training import compat, settings
 from airflow_vertex_training.vertex.naming.identity import TaskTry
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
 
 def task_try(context: Context) -> TaskTry:
@@ -28,3 +28,27 @@ def task_try(context: Context) -> TaskTry:
         run_start=run.start_date,
         cancel_on_kill=operator.cancel_on_kill,
     )
+
+
+def airflow_variables(context: Context) -> dict[str, str]:
+    """Return what Airflow tells a task's processes about itself: ``AIRFLOW_CTX_DAG_ID`` and so on."""
+    from airflow.sdk.execution_time.context import context_to_airflow_vars
+
+    return context_to_airflow_vars(context, in_env_var_format=True)
+
+
+def map_name(operator: BaseOperator, context: Context) -> str | None:
+    """Return the name of a mapped task's instance, ``None`` where it has none that is known by now.
+
+    Airflow renders it itself before a task runs, but only from 3.2 on.
+
+    Args:
+        operator: the task.
+        context: of its running process.
+    """
+    if not operator.map_index_template:
+        return None
+    try:
+        return str(operator.render_template(operator.map_index_template, context))
+    except Exception:  # noqa: BLE001 - it may use what only the task's run brings
+        return None
