@@ -91,7 +91,8 @@ class VertexTrainingHook(GoogleBaseHook):
     def get_connection(cls, conn_id: str) -> Connection:
         """Return the connection; an empty one where the default one does not exist."""
         try:
-            found = super().get_connection(conn_id)
+            with compat.connection_lookup(conn_id):
+                found = super().get_connection(conn_id)
         except AirflowNotFoundException:
             if conn_id != cls.default_conn_name:
                 raise

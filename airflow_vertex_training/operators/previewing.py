@@ -131,7 +131,8 @@ def preview(
 
 def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
     """Return a job as the API's JSON with the values masked that Airflow would mask, by their names."""
-    from airflow.sdk import log
+    # Not public, but where Airflow itself takes it from, on all versions.
+    from airflow.sdk._shared.secrets_masker import redact
 
     for pool in custom_job.get("jobSpec", {}).get("workerPoolSpecs", ()):
         for program in ("containerSpec", "pythonPackageSpec"):
@@ -139,9 +140,7 @@ def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
             for variable in variables if isinstance(variables, list) else ():
                 # One that is a template as a whole is as it was written.
                 if isinstance(variable, dict) and isinstance(variable.get("value"), str):
-                    # Not in the module's __all__, but where Airflow itself takes it from.
-                    redacted = log.redact(variable["value"], str(variable.get("name")))  # type: ignore[attr-defined]
-                    variable["value"] = str(redacted)
+                    variable["value"] = str(redact(variable["value"], str(variable.get("name"))))
     return custom_job
 
 
