@@ -21,8 +21,8 @@ QUICK := tests/test_ownership.py tests/vertex/naming tests/vertex/spec tests/ver
 	tests/packaging/test_documents.py tests/packaging/test_constraints.py tests/packaging/test_provider_info.py
 # Draws thousands of jobs.
 SLOW := tests/vertex/spec/test_properties.py
-# The oldest versions that pyproject.toml permits, tried where no Airflow process is needed. Airflow 3.1.0 does not
-# say which of these are too new for it.
+# The oldest version of each dependency that pyproject.toml permits, tried where no Airflow process is needed.
+# Airflow 3.1.0 does not say which of these are too new for it; gRPC 1.63 warns of its own.
 LOWEST := tests/test_ownership.py tests/vertex tests/provider
 OLD_ENOUGH := structlog==25.4.0
 # Whatever imports Airflow makes it write its settings somewhere: not into the user's own ~/airflow.
@@ -65,7 +65,8 @@ test-airflow-3.1 test-airflow-3.2: test-airflow-%: .venv-airflow-%/ready
 
 test-lowest: .venv-lowest/ready
 	AIRFLOW_HOME=$(CURDIR)/.venv-lowest/airflow .venv-lowest/bin/pytest $(SIDE_BY_SIDE) \
-		-W ignore::DeprecationWarning -W ignore::FutureWarning $(LOWEST)
+		-W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::pytest.PytestUnraisableExceptionWarning \
+		$(LOWEST)
 
 clean:
 	rm -rf .venv .venv-* .demo dist docs/_build
@@ -78,8 +79,9 @@ $(VENV)/ready: constraints.txt pyproject.toml
 
 .venv-lowest/ready: pyproject.toml
 	$(call environment,.venv-lowest,constraints.txt)
-	.venv-lowest/bin/uv pip install $(UV_FLAGS) --python .venv-lowest/bin/python --resolution lowest-direct --editable . $(OLD_ENOUGH)
-	.venv-lowest/bin/uv pip install $(UV_FLAGS) --python .venv-lowest/bin/python --group dev
+	sed -n '/^dependencies = /,/^]/s/^  "\(.*\)>=\([^"]*\)".*/\1==\2/p' pyproject.toml > .venv-lowest/floors.txt
+	.venv-lowest/bin/uv pip install $(UV_FLAGS) --python .venv-lowest/bin/python \
+		--constraint .venv-lowest/floors.txt --group dev --editable . $(OLD_ENOUGH)
 	touch .venv-lowest/ready
 
 define install
