@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # A paused job can be resumed, and UNSPECIFIED is what an older client reads of a state that it
-# does not know: neither is an end, so the job is waited for.
+# does not know: neither is an end by itself, so the job is waited for.
 ACTIVE = frozenset(
     {
         "JOB_STATE_UNSPECIFIED",
@@ -38,6 +38,7 @@ FINAL = SUCCEEDED | FAILED | CANCELLED
 
 CANCELLING = "JOB_STATE_CANCELLING"
 RUNNING = "JOB_STATE_RUNNING"
+UNSPECIFIED = "JOB_STATE_UNSPECIFIED"
 
 
 def state_in_words(state: str) -> str:
@@ -70,8 +71,11 @@ class JobSnapshot:
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has come to its end; a final state never changes."""
-        return self.state in FINAL
+        """Whether the job has come to its end; a final state never changes.
+
+        One that this client does not know is final where Vertex AI says when the job ended.
+        """
+        return self.state in FINAL or (self.state == UNSPECIFIED and self.end_time is not None)
 
     @property
     def can_be_waited_for(self) -> bool:
@@ -98,16 +102,20 @@ def ended_badly(job: JobSnapshot, said: Said | None = None) -> JobEndedError | N
     kind: type[JobEndedError] = JobCancelledError if job.state in CANCELLED else JobFailedError
     if explained is not None and issubclass(explained.kind, JobEndedError):
         kind = explained.kind
+    reason = _UNKNOWN_END if job.state == UNSPECIFIED and not job.error_message else ""
     return kind(
         name=job.name,
         state=job.state,
         code=job.error_code,
         message=job.error_message,
-        reason="" if explained is None else explained.title,
+        reason=reason if explained is None else explained.title,
         advice="" if explained is None else explained.advice,
         exception=said.exception,
         last_words=said.last_words,
     )
+
+
+_UNKNOWN_END = "The job has ended in a state that the installed google-cloud-aiplatform does not know"
 
 
 def age(job: JobSnapshot) -> tuple[bool, str, str]:

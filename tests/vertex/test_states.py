@@ -9,6 +9,7 @@ from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import JobCancelledError, JobEndedError, JobFailedError
 from airflow_vertex_training.vertex.states import JobSnapshot
+from tests.vertex.conftest import RUN_START
 
 KINDS = (states.ACTIVE, states.SUCCEEDED, states.FAILED, states.CANCELLED)
 
@@ -23,6 +24,18 @@ def test_each_state_of_the_client_has_one_meaning() -> None:
 def test_a_state_that_this_client_does_not_know_is_no_end() -> None:
     """A job in a state that Vertex adds later is waited for."""
     assert not JobSnapshot("job", state=protos.state_name(4711)).is_final
+
+
+def test_a_job_that_vertex_says_has_ended_has_ended() -> None:
+    """A final state that Vertex adds later shows by the end time, and is taken for no success."""
+    job = JobSnapshot("job", state=protos.state_name(4711), end_time=RUN_START)
+    assert job.is_final
+    assert not job.can_be_waited_for
+    error = states.ended_badly(job)
+    assert type(error) is JobFailedError
+    assert str(error).startswith(
+        "The job has ended in a state that the installed google-cloud-aiplatform does"
+    )
 
 
 @pytest.mark.parametrize("state", sorted(states.FINAL | states.ACTIVE))

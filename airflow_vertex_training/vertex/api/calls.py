@@ -135,14 +135,16 @@ class Jobs:
         Raises:
             VertexApiError: the API's error did not pass in that time, or never will.
         """
-        jobs: list[JobSnapshot] = []
-        token = ""
-        while True:
+        # By their names: pages that shift while they are read show some jobs twice.
+        jobs: dict[str, JobSnapshot] = {}
+        token, tokens = "", set[str]()
+        # A server that leads in a circle has shown all that it will.
+        while token not in tokens:
+            tokens.add(token)
             page = self._page(filter_, token, patience)
-            jobs += map(protos.to_snapshot, page.custom_jobs)
-            token = page.next_page_token
-            if not token:
-                return sorted(jobs, key=age)
+            jobs.update((job.name, protos.to_snapshot(job)) for job in page.custom_jobs)
+            token = page.next_page_token or ""
+        return sorted(jobs.values(), key=age)
 
     def airflow_context(self, job_name: str, *, patience: float = retries.RETRY_SECONDS) -> dict[str, str]:
         """Return the ``AIRFLOW_CTX_*`` variables of a job: which Airflow task made it.

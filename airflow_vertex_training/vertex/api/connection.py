@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
 
 
 class AsyncConnection:
@@ -25,19 +28,19 @@ class AsyncConnection:
         """Open the channel unless it is open; raises whatever ``connect`` raises.
 
         Args:
-            anew: whether one that is open is replaced, say because its credentials were refused.
+            anew: whether one that is open is replaced, say because its credentials were refused. Where no
+                other can be opened, it serves on: what kept it from working may pass.
         """
-        if anew:
-            await self.close()
         if self._client is None:
-            # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
-            # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
-            opening = asyncio.ensure_future(self._connect())
+            self._client = await self._opened()
+        elif anew:
             try:
-                self._client = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                opening.add_done_callback(_close_late)
-                raise
+                opened = await self._opened()
+            except Exception as error:  # noqa: BLE001 - looking the connection up asks Airflow: anything can fail
+                logger.warning("A connection could not be looked up anew, so it is used as it was: %r", error)
+                return
+            await self.close()
+            self._client = opened
 
     async def close(self) -> None:
         """Close the channel."""
@@ -45,6 +48,16 @@ class AsyncConnection:
         if client is not None:
             with suppress(Exception):
                 await client.transport.close()
+
+    async def _opened(self) -> Any:
+        # Opening is left alone when this task is cancelled: it may be asking Airflow for the connection,
+        # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
+        opening = asyncio.ensure_future(self._connect())
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
 
 
 def _close_late(opening: asyncio.Future[Any]) -> None:

@@ -177,10 +177,10 @@ def to_snapshot(custom_job: Any) -> JobSnapshot:
         name=job.name,
         display_name=job.display_name,
         state=state_name(job.state),
-        create_time=to_datetime(job.create_time) if job.HasField("create_time") else None,
-        start_time=to_datetime(job.start_time) if job.HasField("start_time") else None,
-        end_time=to_datetime(job.end_time) if job.HasField("end_time") else None,
-        update_time=to_datetime(job.update_time) if job.HasField("update_time") else None,
+        create_time=_time(job, "create_time"),
+        start_time=_time(job, "start_time"),
+        end_time=_time(job, "end_time"),
+        update_time=_time(job, "update_time"),
         error_code=job.error.code if has_error else None,
         error_message=job.error.message if has_error else "",
         base_output_directory=job.job_spec.base_output_directory.output_uri_prefix,
@@ -198,9 +198,13 @@ def airflow_context(custom_job: aiplatform_v1.CustomJob) -> dict[str, str]:
     return {}
 
 
-def to_datetime(timestamp: Timestamp) -> datetime:
-    """Return a protobuf timestamp as a datetime in UTC."""
-    return timestamp.ToDatetime(tzinfo=timezone.utc)
+def _time(job: Any, field: str) -> datetime | None:
+    """Return a job's time in UTC, ``None`` where it is not set, or is none that a calendar has."""
+    timestamp: Timestamp = getattr(job, field)
+    try:
+        return timestamp.ToDatetime(tzinfo=timezone.utc) if job.HasField(field) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def state_name(value: int) -> str:

@@ -130,6 +130,11 @@ def refuses_credentials(error: BaseException) -> bool:
     return status_code(error) in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
 
 
+def may_be_the_connections(error: BaseException) -> bool:
+    """Whether the connection, looked up anew, may serve better: other credentials, or another endpoint."""
+    return refuses_credentials(error) or was_never_sent(error)
+
+
 def was_never_sent(error: BaseException) -> bool:
     """Whether there was no connection or no token, so that the server can't have seen the call."""
     if isinstance(error, auth_exceptions.GoogleAuthError):

@@ -251,7 +251,7 @@ class LogTail:
         is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
         if is_refusal:
             wait = _REFUSED_WAIT
-        self._open_anew = status.refuses_credentials(error) or not isinstance(
+        self._open_anew = status.may_be_the_connections(error) or not isinstance(
             error, (GoogleAPICallError, GoogleAuthError)
         )
         self._not_before = now + wait

@@ -89,15 +89,17 @@ class WatchedJob:
         """Take in what an answer shows of the job; return the job where that is news."""
         # Whoever may see the job is not refused it, however old the state is that is shown.
         self.seen, self.shown, self.refused_since = now, True, None
-        if job.update_time and self.updated and job.update_time < self.updated:
-            # A late list: the job has left that state already.
+        is_older = bool(job.update_time and self.updated and job.update_time < self.updated)
+        if is_older and not job.is_final:
+            # A late list: the job has left that state already. A final one no job leaves.
             return None
-        self.updated = job.update_time or self.updated
+        if not is_older:
+            self.updated = job.update_time or self.updated
         self.created = job.create_time or self.created
-        if self.end or (job.state in states.FINAL - states.SUCCEEDED and not _has_reason(job)):
+        if self.end or (job.is_final and job.state not in states.SUCCEEDED and not _has_reason(job)):
             return self._saw_end(job, now)
         # Shells have their addresses some time after the job runs.
-        if self.last is not None and self.last.state == job.state and not _has_new_shells(job, self.last):
+        if self.last is not None and not _is_news(job, self.last):
             return None
         self.last = job
         return job
@@ -151,8 +153,9 @@ class WatchedJob:
         return job if job.state == self.end.state and _has_reason(job) else None
 
 
-def _has_new_shells(job: JobSnapshot, last: JobSnapshot) -> bool:
-    return len(job.web_access_uris) > len(last.web_access_uris)
+def _is_news(job: JobSnapshot, last: JobSnapshot) -> bool:
+    has_new_shells = len(job.web_access_uris) > len(last.web_access_uris)
+    return (job.state, job.is_final) != (last.state, last.is_final) or has_new_shells
 
 
 def _has_reason(job: JobSnapshot) -> bool:

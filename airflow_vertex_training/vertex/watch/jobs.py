@@ -33,7 +33,7 @@ class WatchedJobs:
         self._jobs: dict[str, WatchedJob] = {}
         self._now = 0.0
         self._tells: list[Tell] = []
-        self._bad_credentials = False
+        self._reconnect = False
 
     def __iter__(self) -> Iterator[WatchedJob]:
         return iter(self._jobs.values())
@@ -56,10 +56,10 @@ class WatchedJobs:
         tells, self._tells = self._tells, []
         return tuple(tells)
 
-    def take_bad_credentials(self) -> bool:
-        """Return whether new credentials could help, since this was asked last."""
-        bad, self._bad_credentials = self._bad_credentials, False
-        return bad
+    def take_reconnect(self) -> bool:
+        """Return whether the connection should be looked up anew, since this was asked last."""
+        reconnect, self._reconnect = self._reconnect, False
+        return reconnect
 
     def begin_tick(self) -> None:
         """Begin to look at all jobs."""
@@ -121,7 +121,7 @@ class WatchedJobs:
             self._looked_in_vain(job, failed)
 
     def _looked_in_vain(self, job: WatchedJob, failed: Failed) -> None:
-        self._bad_credentials = self._bad_credentials or failed.bad_credentials
+        self._reconnect = self._reconnect or failed.reconnect
         if end := job.failed(failed, self._now, self._patience):
             self._finish(job, end)
 

@@ -33,6 +33,7 @@ from airflow_vertex_training.vertex.watch.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from types import TracebackType
 
     from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
 
@@ -109,6 +110,7 @@ class JobWatcher:
         self._task: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
         self._handed_over: asyncio.Task[None] | None = None
+        self._way_to_fault: TracebackType | None = None
 
     async def watch(self, job_name: str, interval: float) -> AsyncGenerator[Update, None]:
         """Yield each new state of a job until its end, and trouble with watching it, each once.
@@ -138,7 +140,8 @@ class JobWatcher:
             while True:
                 update = await queue.get()
                 if isinstance(update, Exception):
-                    raise update
+                    # The same fault may be raised in a thousand tasks, each with its own way to it only.
+                    raise update.with_traceback(self._way_to_fault)
                 yield update
                 if isinstance(update, JobSnapshot) and update.is_final:
                     return
@@ -156,6 +159,7 @@ class JobWatcher:
             while ask:
                 ask = await self._carry_out(ask)
         except Exception as error:  # noqa: BLE001 - a fault of our own: all who wait must hear of it
+            self._way_to_fault = error.__traceback__
             self._subscriptions.fail(error)
         finally:
             self.closed = True
@@ -252,7 +256,7 @@ def _failed(error: Exception, job_name: str = "") -> Failed:
         error,
         _meaning(error, of_a_job=bool(job_name)),
         advice.describe(error),
-        bad_credentials=status.refuses_credentials(error),
+        reconnect=status.may_be_the_connections(error),
         job_name=job_name,
     )
 

@@ -94,14 +94,14 @@ class Failed:
         error: the error itself, which the rules only hand on.
         meaning: what it means for the wait.
         words: the error and what to do about it, in words.
-        bad_credentials: whether new credentials could help, which the connection may have by now.
+        reconnect: whether the connection, looked up anew, may serve better: somebody may have edited it.
         job_name: the job that was asked for, empty where it was not one job.
     """
 
     error: Exception
     meaning: Meaning
     words: str
-    bad_credentials: bool = False
+    reconnect: bool = False
     job_name: str = ""
 
 

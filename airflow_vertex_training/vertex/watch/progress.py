@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # After how many seconds a job that still runs is said to; after the last one, each hour.
 _STILL_RUNNING = (600.0, 1800.0, 3600.0)
 
+_MINUTE = 60.0
+
 _QUEUED = "JOB_STATE_QUEUED"
 
 
@@ -132,14 +134,19 @@ class _Way:
             self._say_later()
 
     def _say_later(self) -> None:
-        ran = _seconds(self._running_since, self._now()) or 0.0
+        ran = self._ran
         # A timer can be a little early.
         self._timer = self._call_later(_next_mark(ran + 1.0) - ran, self._say_running)
 
     def _say_running(self) -> None:
-        if self._sees:
-            self._log.info("Still running, %s", in_minutes(_seconds(self._running_since, self._now()) or 0.0))
+        # A clock that was put back makes it start anew.
+        if self._sees and self._ran >= _MINUTE:
+            self._log.info("Still running, %s", in_minutes(self._ran))
         self._say_later()
+
+    @property
+    def _ran(self) -> float:
+        return _seconds(self._running_since, self._now()) or 0.0
 
 
 def summary(job: JobSnapshot, machines: str = "", accelerators: int = 0) -> str:
@@ -183,4 +190,5 @@ def _next_mark(ran: float) -> float:
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return (end - start).total_seconds() if start and end else None
+    # Clocks differ, and can be put back: no time is less than none.
+    return max(0.0, (end - start).total_seconds()) if start and end else None

@@ -146,7 +146,7 @@ class Rules:
 
     def _look(self) -> Generator[Ask, Seen, None]:
         """Look at all jobs once, as far as the budget allows."""
-        opened = yield Open(anew=self._jobs.take_bad_credentials())
+        opened = yield Open(anew=self._jobs.take_reconnect())
         if isinstance(opened, Failed):
             self._tick.error = opened
             self._jobs.all_failed(opened)

@@ -28,9 +28,12 @@ class Survey:
     page_token: str = ""
     read: bool = False
     found: dict[str, JobSnapshot] = field(default_factory=dict)
+    _tokens: set[str] = field(default_factory=set)
 
     def add(self, page: Page) -> None:
         """Add a page's jobs."""
         self.found.update((job.custom_job_id, job) for job in page.jobs)
         self.page_token = page.next_page_token
-        self.read = not page.next_page_token
+        # A server that leads in a circle has shown all that it will.
+        self.read = not page.next_page_token or page.next_page_token in self._tokens
+        self._tokens.add(page.next_page_token)

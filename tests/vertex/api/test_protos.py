@@ -180,6 +180,14 @@ def test_a_snapshot_of_a_bare_answer() -> None:
     assert (snapshot.create_time, snapshot.end_time, snapshot.error_code) == (None, None, None)
 
 
+@pytest.mark.parametrize("seconds", [-(10**18), 10**18, 253402300800])
+def test_a_time_that_no_calendar_has_is_none(seconds: int) -> None:
+    """One odd job ends the watching of no other."""
+    message = aiplatform_v1.CustomJob.pb(aiplatform_v1.CustomJob(name=NAME))
+    message.end_time.seconds = seconds
+    assert protos.to_snapshot(message).end_time is None
+
+
 def test_a_list_asks_for_all_that_a_snapshot_is_made_of(
     emulator: EmulatorProcess, project: str, jobs: Jobs
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import traceback
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -428,6 +429,91 @@ async def test_a_fault_of_our_own_is_told_to_all(watching: Watching) -> None:
     assert told == [broken] * 3
     with pytest.raises(RuntimeError, match="this watcher is closed"):
         await updates_of(watcher, names[0])
+
+
+async def test_a_fault_of_our_own_is_told_without_the_others_ways_to_it(watching: Watching) -> None:
+    """A thousand tasks that raise the same fault don't write each other's tracebacks into their logs."""
+    names = watching.simulate(50, run_seconds=600.0)
+    watcher = watching.watcher()
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    watcher._rules.decide = fail  # type: ignore[method-assign, assignment]
+
+    async def frames(name: str) -> int:
+        try:
+            await updates_of(watcher, name)
+        except ZeroDivisionError as error:
+            return len(traceback.extract_tb(error.__traceback__))
+        return 0
+
+    assert len(set(await asyncio.gather(*map(frames, names)))) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"code": "UNAUTHENTICATED"},
+        {"code": "PERMISSION_DENIED", "message": "no"},
+        {"code": "UNAVAILABLE", "message": "Getting metadata from plugin failed with error: invalid_grant"},
+        {"code": "UNAVAILABLE", "message": "failed to connect to all addresses"},
+    ],
+    ids=lambda fault: fault.get("message", fault["code"]),
+)
+@pytest.mark.parametrize("count", [1, 12])
+async def test_a_connection_that_is_edited_while_jobs_are_watched(
+    watching: Watching, emulator: EmulatorProcess, fault: dict[str, Any], count: int
+) -> None:
+    """A key that was revoked, an endpoint that moved: what the connection says by now is used before long."""
+    names = watching.simulate(count)
+    watching.fault("error", **fault, times=None)
+    watcher = watching.watcher()
+    waiting = [asyncio.create_task(updates_of(watcher, name)) for name in names]
+    await until(lambda: watching.clock.now > 60.0)
+    assert len(watching.clients) > 2
+    assert all(is_closed(client) for client in watching.clients[:-2])
+
+    emulator.control.clear_faults(watching.project)
+    for told in await asyncio.gather(*waiting):
+        assert isinstance(told[-1], JobSnapshot)
+
+
+async def test_an_endpoint_that_moved_is_found(watching: Watching) -> None:
+    """Where nothing answers any more, the connection is looked up anew, and the end is told from there."""
+    (name,) = watching.simulate()
+
+    async def connect() -> JobServiceAsyncClient:
+        if watching.clients:
+            return await watching.open_client()
+        watching.clients.append(
+            endpoint.open_async_client(
+                endpoint.Endpoint("127.0.0.1:1", is_emulator=True), AnonymousCredentials()
+            )
+        )
+        return watching.clients[0]
+
+    watching.connect = connect
+    assert troubles(await updates_of(watching.watcher(), name)) == [Trouble, Recovered]
+
+
+async def test_a_connection_that_is_gone_serves_on(
+    watching: Watching, emulator: EmulatorProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing can be opened anew, the channel that is open is used: what ailed it may pass."""
+    (name,) = watching.simulate()
+    watching.fault("error", code="UNAVAILABLE", message="failed to connect to all addresses", times=5)
+
+    async def connect() -> JobServiceAsyncClient:
+        if watching.clients:
+            raise LookupError("the connection is gone")
+        return await watching.open_client()
+
+    watching.connect = connect
+    told = await updates_of(watching.watcher(), name)
+    assert isinstance(told[-1], JobSnapshot)
+    assert len(watching.clients) == 1
+    assert "could not be looked up anew, so it is used as it was" in caplog.text
 
 
 @pytest.mark.parametrize("count", [1, 20])

@@ -161,6 +161,28 @@ async def test_a_job_that_runs_for_long_is_said_to(caplog: pytest.LogCaptureFixt
     ]
 
 
+async def test_a_clock_that_is_put_back_says_nothing_odd(caplog: pytest.LogCaptureFixture) -> None:
+    """No job has run for less than no time, whatever this machine's clock says."""
+    timers, put_back = Timers(RUN_START + timedelta(seconds=60)), timedelta(0)
+
+    async def updates() -> AsyncGenerator[Update, None]:
+        nonlocal put_back
+        yield after(0.0, "RUNNING")
+        put_back = timedelta(hours=1)
+        timers.pass_time(2.2 * 3600)
+        yield after(9000.0, "SUCCEEDED")
+
+    with caplog.at_level(logging.INFO):
+        await progress.follow(
+            updates(),
+            logging.getLogger("task"),
+            now=lambda: timers.now - put_back,
+            call_later=timers.call_later,
+        )
+    said = [record.message for record in caplog.records if "till" in record.message]
+    assert said == ["Still running, 10 min", "Still running, 30 min", "Still running, 1 h"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -193,3 +215,12 @@ def test_a_summary_says_where_time_went_and_the_output_is() -> None:
         "2.40 accelerator hours. Output: gs://acme/digits"
     )
     assert progress.summary(JobSnapshot("job", state="JOB_STATE_SUCCEEDED")) == "Succeeded: no times known."
+
+
+def test_a_summary_of_times_in_the_wrong_order() -> None:
+    """Times that can't be are no time at all."""
+    earlier = RUN_START - timedelta(seconds=5)
+    job = JobSnapshot(
+        "job", state="JOB_STATE_SUCCEEDED", create_time=RUN_START, start_time=earlier, end_time=earlier
+    )
+    assert progress.summary(job, accelerators=2) == "Succeeded: queued 0 s, ran 0 s, 0.00 accelerator hours."

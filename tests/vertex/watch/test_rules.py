@@ -341,3 +341,25 @@ def test_a_deleted_job_that_a_list_goes_on_showing_is_looked_at_again_at_once() 
     ]
     assert second - first < 2 * world.interval
     assert isinstance(world.told["3"][-1], JobLostError)
+
+
+class Circle(World):
+    """A server whose pages lead back to the second one for ever."""
+
+    def _page(self, ask: ReadPage, outcome: Outcome) -> Page:
+        page = super()._page(ask, outcome)
+        return Page(page.jobs, page.next_page_token or str(self.page_size))
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_pages_that_lead_in_a_circle_end(count: int) -> None:
+    """A complete list ends where the server repeats itself, and jobs' ends are told all the same."""
+    jobs = {str(number): running(400.0) for number in range(count)}
+    others = {f"other-{number}": running() for number in range(50)}
+    world = Circle({**jobs, **others}, surveys=True, page_size=20)
+    world.watch(*jobs)
+    world.run(290.0)
+    assert len(world.surveyed) >= 4
+    assert {job.custom_job_id for job in world.surveyed[-1].unwatched} == set(others)
+    world.run(400.0)
+    assert not world.rules.jobs.ids
