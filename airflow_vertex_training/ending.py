@@ -71,7 +71,8 @@ class Ending:
             return
         if sent:
             metrics.CANCELLED.tell(1, metrics.job_tags(job_name, self.ti))
-        self.log.info("Cancelled: %s. %s" if sent else "The job had ended already: %s. %s", why, job_name)
+        done = "Cancelled" if sent else "The job had ended already, or is gone"
+        self.log.info("%s: %s. %s", done, why, job_name)
 
 
 def task_state(ti: TaskInstanceIds) -> str:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training import polling
+from airflow_vertex_training import links, polling
 from airflow_vertex_training.vertex import states
 from airflow_vertex_training.vertex.logs.entries import nanoseconds
 from airflow_vertex_training.vertex.logs.lines import replica_in
@@ -136,6 +136,7 @@ class _ShownLog:
             since=_since(job),
             limits=following.log_limits,
             position=following.position,
+            url=links.log_address(job),
         )
         if following.position is not None:
             following.log.info("%s", going_on(following.position))

@@ -131,7 +131,7 @@ def addresses(
     found: dict[type[_JobLink], str]
     page, output = _emulators_page(job.name), job.base_output_directory
     if page is not None:
-        found = {VertexJobLink: page, VertexLogsLink: page and f"{page}#log"}
+        found = {VertexJobLink: page, VertexLogsLink: log_address(job)}
         if output:
             found[VertexOutputLink] = page and f"{page}#output"
     else:
@@ -185,6 +185,18 @@ def shells_keeper(ti: Any, job_name: str) -> Callable[[Shells], None]:
         job_name: full resource name.
     """
     return lambda shells: keep(ti, shell_address(job_name, shells))
+
+
+def log_address(job: JobSnapshot) -> str:
+    """Return the address of a job's log, in Logs Explorer or on the emulator.
+
+    Returns:
+        The address; empty for an emulator at a Unix domain socket, whose page no browser reaches.
+    """
+    page = _emulators_page(job.name)
+    if page is not None:
+        return page and f"{page}#log"
+    return logs_url(job)
 
 
 def logs_url(job: JobSnapshot) -> str:

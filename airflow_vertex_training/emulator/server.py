@@ -103,6 +103,7 @@ class Emulator:
         self.lifecycle = Lifecycle(
             self.store, self.log, self._runner, self.faults, self.projects, terminal, config
         )
+        self.lifecycle.page = lambda name: f"{self.http_address}/{name}" if self.http_address else ""
         self._services = self._make_services()
         self._gateway = Gateway(self._services, Page(self.store, self.log, self.projects))
         self._server: grpc.aio.Server | None = None

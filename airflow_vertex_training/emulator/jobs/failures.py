@@ -49,13 +49,22 @@ class ReplicaLost(Exception):  # noqa: N818 - as above
     """A replica was lost to a fault of the infrastructure, and is not restarted any more."""
 
 
-def failure_text(failure: ReplicaFailure, project_number: str, job_id: str) -> str:
-    """Return the text of a failed job's error: Vertex's words, with its link to the log."""
+def failure_text(failure: ReplicaFailure, project_number: str, job_id: str, page: str = "") -> str:
+    """Return the text of a failed job's error: Vertex's words, with a link to the log.
+
+    Args:
+        failure: What happened.
+        project_number: The project's number.
+        job_id: The job's id.
+        page: The emulator's page of the job; where it has none, the link is as Vertex has it.
+    """
     query = quote(f'resource.type="ml_job"\nresource.labels.job_id="{job_id}"', safe="")
     link = (
         f"https://console.cloud.google.com/logs/viewer?project={project_number}"
         f"&resource=ml_job%2Fjob_id%2F{job_id}&advancedFilter={query}"
     )
+    if page:
+        link = f"{page}#log"
     what = "ran out of memory and exited" if failure.out_of_memory else "exited"
     why = f"Termination reason: {failure.reason}\n\n" if failure.reason else ""
     return (

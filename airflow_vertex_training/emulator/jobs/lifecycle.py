@@ -31,7 +31,7 @@ from airflow_vertex_training.emulator.jobs.replicas import replicas
 from airflow_vertex_training.emulator.jobs.store import FINAL_STATES, Job, JobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow_vertex_training.emulator.api.names import Location, Projects
     from airflow_vertex_training.emulator.config import EmulatorConfig
@@ -64,6 +64,9 @@ class Lifecycle:
         projects: For the projects' numbers.
         terminal: Is told of each state.
         config: How long jobs queue and are provisioned.
+
+    Attributes:
+        page: Makes the address of a job's page of the job's name; empty where there is none.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Lifecycle:
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._runs: dict[Job, Run] = {}
         self._late_errors: dict[Job, ActiveFault] = {}
+        self.page: Callable[[str], str] = lambda _: ""
 
     def create(self, location: Location, messages: Sequence[Message]) -> list[Job]:
         """Make jobs and set them going.
@@ -246,7 +250,8 @@ class Lifecycle:
             text = f"The job exceeded its timeout (scheduling.timeout) of {allowed:g} seconds."
             self._finish(job, JobState.JOB_STATE_CANCELLED, _CANCELLED, text)
         except ReplicaFailure as failure:
-            text = failure_text(failure, self._projects.number(job.location.project), job.job_id)
+            number = self._projects.number(job.location.project)
+            text = failure_text(failure, number, job.job_id, self.page(job.message.name))
             self._finish(job, JobState.JOB_STATE_FAILED, _INVALID_ARGUMENT, text)
         except ReplicaLost:
             text = "Internal error occurred for the current attempt."

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 # The replica name under which Vertex itself writes to a job's log.
 SERVICE = "service"
+# The replica that every job has.
+PRIMARY = "workerpool0-0"
 # https://cloud.google.com/logging/docs/reference/v2/rpc/google.logging.v2#listlogentriesrequest
 MOST_FILTER_CHARACTERS = 20_000
 MOST_ENTRIES = 1000

@@ -48,6 +48,7 @@ class FollowedJob:
         since: when the job was created, in nanoseconds since 1970.
         limits: how many lines are told.
         position: where the last reader stopped, as ``position`` returned it; default none.
+        url: where a person reads the whole log, default Logs Explorer.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class FollowedJob:
         since: int,
         limits: Limits,
         position: Mapping[str, Any] | None = None,
+        url: str = "",
     ) -> None:
         self.job_id = job_id
-        self.url = logs_explorer_url(project, job_id)
+        self.url = url or logs_explorer_url(project, job_id)
         self.seen = Seen.from_data(position) if position else Seen(since)
         self.told = int(position["lines"]) if position else 0
         # What came in before may have been told by the last reader, which had no time to say so.

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_vertex_training.vertex.logs.entries import SERVICE, clock
+from airflow_vertex_training.vertex.logs.entries import PRIMARY, SERVICE, clock
 from airflow_vertex_training.vertex.logs.levels import STDERR, level_of, may_be_last_words
 from airflow_vertex_training.vertex.logs.payload import readable, uncoloured
 from airflow_vertex_training.vertex.tracebacks import Said, Tracebacks
@@ -88,7 +88,7 @@ class Speaker:
             marks.append("(perhaps told before)")
         if entry.replica == SERVICE:
             marks.append("Vertex AI:")
-        elif len(self.replicas.keys() - {SERVICE}) > 1:
+        elif entry.replica != PRIMARY or len(self.replicas.keys() - {SERVICE}) > 1:
             marks.append(f"[{entry.replica}]")
         return Line(level, " ".join([*marks, text]))
 

@@ -103,6 +103,7 @@ class LogTail:
         since: int,
         limits: Limits | None = None,
         position: Mapping[str, Any] | None = None,
+        url: str = "",
     ) -> Subscription:
         """Begin to read a job's log; use what is returned in a ``with`` block.
 
@@ -111,11 +112,12 @@ class LogTail:
             since: when the job was created, in nanoseconds since 1970; no line is older.
             limits: how many lines are told, default those of ``Limits``.
             position: of the last batch that another reader has told; this one goes on from there.
+            url: where a person reads the whole log, default Logs Explorer.
         """
         if self.closed:
             msg = "this tail is closed"
             raise RuntimeError(msg)
-        job = FollowedJob(self._calls.project, job_id, since, limits or Limits(), position)
+        job = FollowedJob(self._calls.project, job_id, since, limits or Limits(), position, url)
         subscription = self._subscriptions[job] = Subscription(self, job)
         self._cursor.add(job, self._clock())
         for line in self._trouble.known():

@@ -27,11 +27,11 @@ def test_exit_status_fails_the_job_in_vertex_words(client, emulator, parent, mak
     emulator.control.wait_job(name)
     job = client.get_custom_job(name=name)
     assert (job.state, job.error.code) == (JobState.JOB_STATE_FAILED, 3)
-    assert job.error.message.startswith(
+    link = f"{emulator.http_address}/{name}#log"
+    assert job.error.message == (
         "The replica workerpool0-0 exited with a non-zero status of 7. "
-        "To find out more about why your job exited please check the logs: https://console.cloud.google.com/logs"
+        f"To find out more about why your job exited please check the logs: {link}"
     )
-    assert name.rpartition("/")[2] in job.error.message
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ BEHAVIOUR = [
     Row("A replica that exits with another status than 0", UNKNOWN,
         "ends the job. Vertex restarts it up to five times, then the job up to three times, unless the error"
         " is one of the common ones", LIFE),
-    Row("The text of such an error", DOCUMENTED, "", ERRORS),
+    Row("The text of such an error", DOCUMENTED, "its link leads to the emulator's page", ERRORS),
     Row("The first replica's end", DOCUMENTED, "is the job's end", f"{DOCS}/training/distributed-training"),
     Row("Running out of memory", DOCUMENTED, "over `--memory-limit`, or on request", ERRORS),
     Row("Stockout, capacity quota, preemption", DOCUMENTED, "on request, as faults", ERRORS),

@@ -165,6 +165,12 @@ def test_replica_is_named_where_there_are_several() -> None:
     assert speaker.line(entry("c")).text == "[workerpool0-0] c"
 
 
+def test_who_has_no_name_is_the_primary_replica() -> None:
+    """Who speaks before the others are known is not taken for somebody else."""
+    speaker = Speaker()
+    assert speaker.line(entry("a", replica="workerpool2-7")).text == "[workerpool2-7] a"
+
+
 def test_late_line_shows_its_time() -> None:
     """A line that comes after later ones says when it was printed."""
     speaker = Speaker()
