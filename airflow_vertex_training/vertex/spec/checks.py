@@ -130,16 +130,19 @@ def _no_text(value: Any) -> str:
 def list_of(check: Check, at_most: int) -> Check:
     """Return a check for a list whose items are of a form."""
 
+    def one(item: Any, where: str, reader: Reader) -> Any:
+        if isinstance(item, Open):
+            return item
+        plain = check(item, where, reader)
+        return reader.wrong(where, "is empty: leave it out") if plain is None else plain
+
     def check_all(value: Any, where: str, reader: Reader) -> Any:
         items = texts(value, where, reader)
         if not isinstance(items, tuple):
             return items
         if len(items) > at_most:
             return reader.wrong(where, f"has {len(items)} items: {at_most} at most")
-        return tuple(
-            item if isinstance(item, Open) else check(item, f"{where}[{index}]", reader) or Open()
-            for index, item in enumerate(items)
-        )
+        return tuple(one(item, f"{where}[{index}]", reader) for index, item in enumerate(items))
 
     return check_all
 

@@ -73,9 +73,10 @@ def _task(pool: View) -> None:
 
 def _pool(pool: View, own_env: Collection[str]) -> None:
     count = pool.get("replica_count")
-    if pool.index == 0 and isinstance(count, int) and count != 1:
+    if pool.index == 0 and not isinstance(count, Open) and count != 1:
         pool.wrong(
-            "replica_count", f"must be 1 for the first pool, which holds the primary replica, got {count}"
+            "replica_count",
+            f"must be 1 for the first pool, which holds the primary replica, got {count or 0}",
         )
     env = pool.get("env")
     given = env.keys() if isinstance(env, dict) else set()

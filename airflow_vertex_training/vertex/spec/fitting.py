@@ -35,7 +35,7 @@ def check_machine(pool: View) -> None:
             MACHINE_TYPE,
             f"{machine_type!r} is not in this package's table: Vertex AI decides whether it fits",
         )
-    elif pool.known(TYPE, COUNT):
+    elif pool.known(TYPE):
         _accelerators(pool, machine_type, takes)
     _topology(pool, machine_type)
     disk = pool.get(DISK)
@@ -71,7 +71,7 @@ def _accelerators(pool: View, machine_type: str, takes: machines.Takes) -> None:
                 TYPE, f"{accelerator} does not fit {machine_type}; {right}{_instead(accelerator, takes)}"
             )
         return
-    if count and count not in takes[accelerator]:
+    if count and pool.known(COUNT) and count not in takes[accelerator]:
         fitting = takes[accelerator]
         shown = choices(fitting) if len(fitting) < _MANY else "8, 32 and multiples of 32"
         do = "does" if len(fitting) == 1 else "do"

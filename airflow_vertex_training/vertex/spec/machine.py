@@ -11,6 +11,8 @@ from airflow_vertex_training.vertex.spec.rows import Part, documented, group, ro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DISK_TYPES = "'pd-ssd', 'pd-standard' or 'hyperdisk-balanced'"
+
 
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -120,7 +122,7 @@ class Disk(Part):
         default=None,
         metadata=row(
             "boot_disk_type",
-            checks.one_of({name: number for number, name in enumerate(machines.DISK_TYPES, 1)}, "'pd-ssd'"),
+            checks.one_of({name: number for number, name in enumerate(machines.DISK_TYPES, 1)}, DISK_TYPES),
             "``pd-ssd``, ``pd-standard`` or ``hyperdisk-balanced``; default the machine type's own",
             argument="boot_disk_type",
         ),

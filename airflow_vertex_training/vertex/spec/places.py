@@ -76,11 +76,9 @@ def folder(value: Any, where: str, reader: Reader) -> Any:
     """Take a folder in Cloud Storage."""
     name = checks.text(value, where, reader)
     if isinstance(name, str) and not _FOLDER.fullmatch(name):
-        right = (
-            f"gs://{name.lstrip('/')}"
-            if re.fullmatch(r"[a-z0-9][a-z0-9._-]+/.*", name)
-            else "gs://BUCKET/FOLDER"
-        )
+        # Without its scheme, with another one, or as a job's programs see it.
+        bare = re.sub(r"^(/gcs/|gcs://|gs:/+|https://storage\.(googleapis|cloud\.google)\.com/)", "", name)
+        right = f"gs://{bare}" if _FOLDER.fullmatch(f"gs://{bare}") and "/" in bare else "gs://BUCKET/FOLDER"
         return reader.wrong(where, f"{shown(name)} is no folder in Cloud Storage; write {right}")
     return name
 

@@ -37,11 +37,23 @@ def complete(
         All that was said, with at least one pool.
     """
     merged = reduce(merge, [*layers, defaults])
-    pools = [_derived(pool) for pool in (merged.pools if merged.pools is not None else [merged.pool])]
+    pools = _places([_derived(pool) for pool in (merged.pools or [merged.pool])])
     complete_ = Layer(merged.job, merged.pool, pools, merged.other, merged.unknown)
     if not merged.unknown:
         combinations.check(merged.job, pools, own_env, reader)
     return complete_
+
+
+def _places(pools: list[Fields]) -> list[Fields]:
+    """Return pools with an empty one in the place of each without replicas, and none at the end."""
+    found = [pool if not index or _has_replicas(pool) else {} for index, pool in enumerate(pools)]
+    while len(found) > 1 and not found[-1]:
+        found.pop()
+    return found
+
+
+def _has_replicas(pool: Fields) -> bool:
+    return "replica_count" not in pool or pool["replica_count"].value is not None
 
 
 def pending_connection() -> Layer:

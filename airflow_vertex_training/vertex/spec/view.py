@@ -57,7 +57,9 @@ class View:
                 return said.where[: -len(other_leaf)] + leaf
         if self.index is None:
             return default_words(name, JOB[name])
-        return default_words(name, POOL[name]) if self.alone else f"worker_pools[{self.index}].{name}"
+        # An argument says it of all pools; what has none is said in the pool.
+        short = POOL[name].argument if self.alone else None
+        return short or f"worker_pools[{self.index}].{name}"
 
     def wrong(self, name: str, problem: str) -> None:
         """Say that a row is wrong, or missing."""

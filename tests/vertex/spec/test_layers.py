@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_vertex_training.vertex.spec.arguments import read_arguments, read_connection
 from airflow_vertex_training.vertex.spec.layers import Layer, merge
+from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.spec.resolve import build, complete
 
@@ -114,6 +115,21 @@ def test_flat_arguments_fill_pools() -> None:
     )
     assert made.in_words() == "1 x n1-standard-8 and 2 x n1-standard-8, gcr.io/a/b"
     assert repr(made.worker_pools[1]) == "WorkerPool()"
+
+
+def test_a_pool_without_replicas_skips_its_place() -> None:
+    """Where a template makes none of the workers, there are none; the first pool has its one replica."""
+    pools = [{}, {"replica_count": "0", "args": ["a"]}, {"replica_count": 2}, {"replica_count": 0}, {}]
+    made = job(layer(image="gcr.io/a/b", worker_pools=pools))
+    assert [pool.replica_count for pool in made.worker_pools] == [1, None, 2]
+    assert made.worker_pools[1] == WorkerPool()
+    reader = Reader()
+    complete(
+        [read_arguments({"image": "gcr.io/a/b", "worker_pools": [{"replica_count": 0}]}, reader)], reader
+    )
+    assert [str(finding) for finding in reader.findings] == [
+        "worker_pools[0].replica_count: must be 1 for the first pool, which holds the primary replica, got 0"
+    ]
 
 
 def test_the_operators_arguments_reach_a_templates_pools() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from google.cloud import aiplatform_v1
 
-from airflow_vertex_training.vertex.spec import machines
+from airflow_vertex_training.vertex.spec import machines, message
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.spec.resolve import complete
+from airflow_vertex_training.vertex.spec.templates import JobTemplate
 
 N1 = ("n1-standard-", "n1-highmem-", "n1-highcpu-")
 
@@ -152,7 +153,7 @@ def test_topologies(machine: str, topology: str) -> None:
     (wrong,) = found(machine_type=machine, tpu_topology="3x5")
     assert f"tpu_topology: 3x5 does not fit {machine}; " in wrong
     (wrong,) = found(machine_type=machine)
-    assert wrong.startswith(f"machine.tpu_topology: is missing: {machine} takes ")
+    assert wrong.startswith(f"worker_pools[0].machine.tpu_topology: is missing: {machine} takes ")
     wrongs = found(
         machine_type=machine, tpu_topology=topology, accelerator_type="TPU_V3", accelerator_count=8
     )
@@ -163,6 +164,84 @@ def test_a_topology_is_for_tpus() -> None:
     """A machine without TPUs takes no topology."""
     (wrong,) = found(machine_type="n1-standard-4", tpu_topology="2x2")
     assert wrong.endswith("n1-standard-4 takes no topology: leave it out")
+
+
+WRONG = [
+    *((machine, gpu, count + 1, "Count") for machine, gpu, count in FIXED),
+    *((machine, "NVIDIA_TESLA_K80", count, "Type") for machine, _, count in FIXED),
+    *((machine, gpu, counts[-1] + 1, "Count") for machine, gpu, counts in CHOSEN),
+    ("e2-standard-4", "NVIDIA_L4", 1, "Type"),
+    ("cloud-tpu", "TPU_V2", 16, "Count"),
+    ("ct5lp-hightpu-1t", "TPU_V3", 8, "Type"),
+]
+
+
+@pytest.mark.parametrize(
+    ("machine", "gpu", "count", "at"), WRONG, ids=[f"{row[0]}-{row[1]}-{row[2]}" for row in WRONG]
+)
+def test_it_is_the_same_wherever_it_is_said(machine: str, gpu: str, count: int, at: str) -> None:
+    """Pools, a spec and a job template are told of by their own paths, in the same words as arguments are."""
+    said = {"machine_type": machine, "accelerator_type": gpu, "accelerator_count": count}
+    topology = {name: each[0] for name, each in machines.TPU_TOPOLOGIES.items()}.get(machine)
+    pool = {**said, **({"tpu_topology": topology} if topology else {})}
+    api = {message.camel(name): value for name, value in pool.items()}
+    image = {"image": "gcr.io/a/b"}
+    # A job on TPUs has one pool.
+    index = 0 if machines.is_tpu(machine) else 1
+    ways: list[tuple[str, Any]] = [
+        (
+            f"worker_pools[{index}].machine.accelerator_{at.lower()}",
+            {**image, "worker_pools": [*[{}] * index, {"machine": pool}]},
+        ),
+        (
+            f"job_spec.workerPoolSpecs[0].machineSpec.accelerator{at}",
+            {**image, "job_spec": {"workerPoolSpecs": [{"machineSpec": api}]}},
+        ),
+    ]
+    problems = set()
+    for place, arguments in ways:
+        reader = Reader()
+        complete([read_arguments(arguments, reader)], reader)
+        (finding,) = reader.findings
+        assert finding.field == place
+        reader = Reader()
+        JobTemplate("gpu", arguments=arguments).check(reader)
+        (of_template,) = reader.findings
+        assert of_template.field == f"job template 'gpu': {place}"
+        problems |= {finding.problem, of_template.problem}
+    assert len(problems) == 1
+
+
+def test_what_is_known_is_checked() -> None:
+    """Where one of a machine's values is a template, the others are still held against each other."""
+    reader = Reader(lambda value: isinstance(value, str) and "{{" in value)
+    for said, wrong in (
+        (
+            {
+                "machine_type": "e2-standard-4",
+                "accelerator_type": "NVIDIA_L4",
+                "accelerator_count": "{{ n }}",
+            },
+            "type",
+        ),
+        (
+            {"machine_type": "g2-standard-4", "accelerator_type": "{{ t }}", "accelerator_count": "{{ n }}"},
+            "",
+        ),
+        ({"machine_type": "{{ m }}", "accelerator_type": "NVIDIA_L4"}, "count"),
+        ({"machine_type": "{{ m }}", "accelerator_type": "NVIDIA_L4", "accelerator_count": 7}, ""),
+        (
+            {
+                "machine_type": "g2-standard-4",
+                "accelerator_type": "NVIDIA_L4",
+                "accelerator_count": "{{ n }}",
+            },
+            "",
+        ),
+    ):
+        reader.findings.clear()
+        complete([read_arguments({"image": "gcr.io/a/b", **said}, reader)], reader)
+        assert [finding.field for finding in reader.findings] == ([f"accelerator_{wrong}"] if wrong else [])
 
 
 @pytest.mark.parametrize("machine", ["a3-ultragpu-8g", "a4-highgpu-8g"])
