@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -75,6 +75,26 @@ def test_every_field_of_prefects(heading: str) -> None:
     """The page maps each field of the block and the worker."""
     there = [name for row in _table("coming_from_prefect.md", heading) for name in row[0]]
     assert sorted(there) == sorted(PREFECTS[heading])
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("coming_from_google.md", "CreateCustomJobOperator"),
+        ("coming_from_google.md", "CreateCustomContainerTrainingJobOperator and its like"),
+        *(("coming_from_prefect.md", heading) for heading in PREFECTS),
+    ],
+)
+def test_who_writes_another_systems_name_is_told_of_ours(page: str, heading: str) -> None:
+    """An argument that is called otherwise here is refused with the name that the page gives it."""
+    ours = set(inspect.signature(vars(VertexCustomTrainingOperator)["__init__"]).parameters)
+    for theirs, here in _table(page, heading):
+        # What lets Google's client try again are numbers of another kind.
+        for name in theirs - ours - {"retry", "timeout"} if here else ():
+            arguments: dict[str, Any] = {name: "a"}
+            with pytest.raises(TypeError) as raised:
+                VertexCustomTrainingOperator(task_id="train", **arguments)
+            assert any(f"{name}: did you mean {each}=" in str(raised.value) for each in here), name
 
 
 def test_every_argument_that_is_named_exists() -> None:

@@ -108,12 +108,36 @@ def default_words(name: str, row: Row) -> str:
     return row.argument or name
 
 
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "base_output_dir": "base_output_directory=...",
+        "conn_id": "gcp_conn_id=...",
+        "container_uri": "image=...",
+        "credentials": "gcp_conn_id=...",
+        "custom_job": "job_spec=...",
+        "environment_variables": "env=...",
+        "gcp_credentials": "gcp_conn_id=...",
+        "job_watch_poll_interval": "poll_interval=...",
+        "location": "region=...",
+        "maximum_run_time_hours": "maximum_run_time=timedelta(hours=...)",
+        "name": "display_name=...",
+        "service_account_name": "service_account=...",
+        "spot": "scheduling=Scheduling(strategy='SPOT')",
+        "staging_bucket": "base_output_directory=...",
+        "training_encryption_spec_key_name": "kms_key_name=...",
+    }
+)
+"""What other systems' operators call an argument, to how it is written here."""
+
+
 def how_to_say(name: str) -> str | None:
     """Return how to write what somebody tried as an argument that is not there, or ``None``.
 
     Args:
         name: the argument's name, such as ``replica_count`` or ``imageUri``.
     """
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
     known = {argument: f"{argument}=..." for argument in ARGUMENTS}
     for scope, rows_ in (("worker_pools=[WorkerPool({})]", POOL), ("{}", JOB)):
         for path, row in rows_.items():
