@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.logs.followed import Limits
     from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
     from airflow_vertex_training.vertex.logs.tail import LogTail
+    from airflow_vertex_training.vertex.logs.telling import Channel
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
     from airflow_vertex_training.vertex.watch.messages import Update
@@ -46,6 +47,7 @@ class Following:
         log: the task's logger.
         position: where the last reader of the job's log stopped, default its beginning.
         keep_position: keeps where this one is, default nowhere.
+        log_channel: what lies between the logger and the task's log, default nothing.
         on_active_jobs: see ``JobWatcher``.
         keep_shells: keeps replica and address of each interactive shell, which Vertex AI tells when the
             replicas run; default nowhere.
@@ -62,6 +64,7 @@ class Following:
     log: Any
     position: Mapping[str, Any] | None = None
     keep_position: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    log_channel: Channel | None = None
     on_active_jobs: OnActiveJobs | None = None
     keep_shells: Callable[[Shells], Awaitable[None]] | None = None
 
@@ -115,6 +118,8 @@ class Following:
             return Said()
         if shown is None or shown.is_missing(words):
             last_lines(words, replica, self.log)
+            if self.log_channel is not None:
+                await self.log_channel.told("\n".join(words.lines))
         return words.said
 
 
@@ -141,7 +146,7 @@ class _ShownLog:
         if following.position is not None:
             following.log.info("%s", going_on(following.position))
         # A task of this one: it logs into the same task's log.
-        teller = Teller(following.log, following.keep_position)
+        teller = Teller(following.log, following.keep_position, following.log_channel)
         self._task = asyncio.create_task(teller.tell(self._subscription))
 
     async def finish(self) -> None:
@@ -150,7 +155,9 @@ class _ShownLog:
             return
         self._subscription.end()
         await asyncio.wait({self._task}, timeout=_LOG_TIMEOUT)
-        if self._task.done() and (error := self._task.exception()):
+        if not self._task.done():
+            self._following.log.warning("%s", self._subscription.job.unread().text)
+        elif error := self._task.exception():
             self._following.log.warning("Showing the job's log failed: %r", error, exc_info=error)
 
     def said(self, replica: str) -> Said:

@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat, links, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
+from airflow_vertex_training.log_channel import LogChannel
 from airflow_vertex_training.log_positions import XComPositions, of_job
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
@@ -138,6 +139,7 @@ class VertexJobTrigger(BaseTrigger):
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
         position, keep_position = of_job(self.log_position, self.job_name), None
         ti: Any = self.task_instance
+        channel = None if ti is None else LogChannel(functools.partial(_ask_supervisor, ti))
         if self.stream_logs and ti is not None:
             positions = XComPositions(ti, self.job_name)
             position = await self._last_position(positions) or position
@@ -154,14 +156,19 @@ class VertexJobTrigger(BaseTrigger):
             log=self.log,
             position=position,
             keep_position=keep_position,
+            log_channel=channel,
             on_active_jobs=self._orphans(hooks, name),
             keep_shells=None if ti is None else sync_to_async(links.shells_keeper(ti, self.job_name)),
         )
         try:
             job, said = await wait.to_its_end()
+            event = _event(job, ended_badly(job, said))
         except VertexTrainingError as error:
-            return _event(JobSnapshot(self.job_name), error)
-        return _event(job, ended_badly(job, said))
+            event = _event(JobSnapshot(self.job_name), error)
+        if channel is not None:
+            # What is not in the task's log when the trigger ends does not get there any more.
+            await channel.end()
+        return event
 
     def _seconds(self) -> float:
         """Return ``poll_interval``, checked: a wrong one would harm all jobs that are watched here."""
@@ -246,6 +253,12 @@ class VertexJobTrigger(BaseTrigger):
 # Airflow gives on_kill 30 seconds ([triggerer] on_kill_timeout).
 _PATIENCE = 20.0
 _ASK_AGAIN = 1.0
+
+
+async def _ask_supervisor(ti: Any) -> None:
+    """Ask the triggerer's supervisor something that it has an answer to."""
+    # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
+    await asyncio.shield(asyncio.ensure_future(sync_to_async(job_in_xcom)(ti)))
 
 
 def _load() -> tuple[Any, Any]:

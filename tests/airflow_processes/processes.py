@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -112,6 +113,26 @@ class AirflowProcess:
     def thaw(self) -> None:
         """SIGCONT it and all it has started."""
         send_signal(self._family(), signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def slowed(self, part: float = 0.1) -> Iterator[None]:
+        """Give the process, not those it has started, a part of its time only, as a busy machine does."""
+        fast_again = threading.Event()
+
+        def slow() -> None:
+            while not fast_again.is_set():
+                os.kill(self.pid, signal.SIGSTOP)
+                fast_again.wait((1.0 - part) * 0.1)
+                os.kill(self.pid, signal.SIGCONT)
+                fast_again.wait(part * 0.1)
+
+        slowing = threading.Thread(target=slow, name=f"slow {self.name}")
+        slowing.start()
+        try:
+            yield
+        finally:
+            fast_again.set()
+            slowing.join()
 
     def log_tail(self, lines: int = 25) -> str:
         """Return the last lines of the log, under the process's name."""

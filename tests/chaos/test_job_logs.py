@@ -44,6 +44,54 @@ DAG_FILE = textwrap.dedent(f"""
 """)
 
 
+BURST, BURSTING = 100, 10
+BURST_FILE = textwrap.dedent(f"""
+    from airflow.sdk import DAG
+    from airflow_vertex_training.operators import VertexCustomTrainingOperator
+
+    PROGRAM = '''
+    import pathlib, sys, time
+    print("begun", flush=True)
+    while not pathlib.Path(sys.argv[1]).exists():
+        time.sleep(0.1)
+    for step in range({BURST}):
+        print("step", step, "." * 1000)
+    '''
+
+    with DAG("bursting", schedule=None, max_active_tasks={BURSTING}):
+        VertexCustomTrainingOperator.partial(
+            task_id="train",
+            project_id={PROJECT!r},
+            region="us-central1",
+            image="us-docker.pkg.dev/acme/trainers/digits:1.0",
+            command=["python", "-c", PROGRAM],
+            poll_interval=1.0,
+        ).expand(args=[[{{released!r}}]] * {BURSTING})
+""")
+
+
+def test_a_burst_of_last_lines_is_told(
+    airflow: AirflowInstallation, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Ten jobs print much in their last moment, on a busy machine: all of it is in their tasks' logs.
+
+    A triggerer's supervisor takes a trigger's lines no more once it is done, read or not.
+    """
+    released = tmp_path_factory.mktemp("bursting") / "released"
+    airflow.write_dag("bursting", BURST_FILE.format(released=str(released)))
+    run_id = airflow.api.trigger("bursting")
+    tasks = [TaskKey("bursting", run_id, "train", index) for index in range(BURSTING)]
+    for task in tasks:
+        airflow.wait_for_task(task, "deferred", timeout=180)
+        airflow.wait_for_log(task, "INFO begun", timeout=60)
+    with airflow.triggerers[0].slowed(0.2):
+        released.touch()
+        assert airflow.wait_for_run("bursting", run_id, timeout=240)["state"] == "success"
+    for task in tasks:
+        told = [line.split()[2] for line in airflow.api.task_log(task).splitlines() if "INFO step" in line]
+        assert told == [str(step) for step in range(BURST)]
+
+
 def test_a_killed_triggerer_tells_each_line_once(
     airflow: AirflowInstallation, training: Trainings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

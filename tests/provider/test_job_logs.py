@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_vertex_training import compat
+from airflow_vertex_training import compat, following, log_positions
 from airflow_vertex_training.log_positions import of_job
 from airflow_vertex_training.triggers import VertexJobTrigger
 from tests.provider.task_runs import run_task
@@ -99,6 +100,19 @@ async def test_trigger_shows_lines_and_tells_the_exception(on_emulator, project,
     assert supervisor.xcoms["log_position"]["job"] == name
     with pytest.raises(Exception, match="MY TRAINING BLEW UP"):
         await asyncio.to_thread(resume, make(), "execute_complete", {"event": event})
+
+
+async def test_a_log_that_can_not_be_shown_in_time_is_told(
+    on_emulator, project, supervisor, log_lines, monkeypatch
+):
+    """Where lines get on too slowly, the event comes all the same, and the log says where all of them are."""
+    monkeypatch.setattr(following, "_LOG_TIMEOUT", 0.5)
+    monkeypatch.setattr(log_positions.XComPositions, "keep", lambda *_: time.sleep(2.0))  # noqa: TID251 - a slow Airflow
+    name = submitted_by(on_emulator, project, "print('one')")
+    event = await first_event(trigger_for(name))
+    assert event["status"] == "success"
+    told = [line for line in log_lines if "could not be shown in time. All of it: http" in line]
+    assert len(told) == 1
 
 
 async def test_next_triggerer_goes_on_where_the_last_one_was(

@@ -167,8 +167,8 @@ class FollowedJob:
         return lines
 
     def unread(self) -> Line:
-        """Return the line that says that the job's log was not read to its end."""
-        return _warning(f"The end of the job's log could not be read in time. All of it: {self.url}")
+        """Return the line that says that the job's log was not shown to its end."""
+        return _warning(f"The end of the job's log could not be shown in time. All of it: {self.url}")
 
     def _skipped(self, now: float) -> Line:
         by_pace = self._per_second * (now - self._paused)

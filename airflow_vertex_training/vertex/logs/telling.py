@@ -10,8 +10,19 @@ from airflow_vertex_training.vertex.logs.entries import SECOND, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from typing import Protocol
 
     from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
+
+    class Channel(Protocol):
+        """What lies between the task's logger and its log."""
+
+        async def told(self, text: str) -> None:
+            """Take in that a line was told; return when there is room for the next."""
+
+        async def read(self) -> None:
+            """Return when all lines that were told so far are in the log."""
+
 
 # All positions of a process are kept so often a second: each is a write to Airflow's database.
 _KEPT_PER_SECOND = 10.0
@@ -31,14 +42,22 @@ class Teller:
     Args:
         log: the task's logger.
         keep: keeps a position where the next reader finds it; ``None``: there is no such place.
+        channel: what lies between the logger and the log, default nothing. A position counts lines as told
+            when they are in the log.
     """
 
     # How many tell at the moment, in this process.
     _telling = 0
 
-    def __init__(self, log: Any, keep: Callable[[dict[str, Any]], Awaitable[None]] | None) -> None:
+    def __init__(
+        self,
+        log: Any,
+        keep: Callable[[dict[str, Any]], Awaitable[None]] | None,
+        channel: Channel | None = None,
+    ) -> None:
         self._log = log
         self._keep = keep
+        self._channel = channel
         self._until = 0.0
         self._kept_at = 0.0
         self._not_kept: Mapping[str, Any] | None = None
@@ -72,19 +91,21 @@ class Teller:
             # One job after the other: whenever the process is killed, the lines of only one are in between.
             async with self._turn:
                 await self._save(batch.before, batch.received)
-                self._show(batch)
+                await self._show(batch)
                 await self._keep_up()
             return
         if time.time() > self._until:
             self._until = time.time() + self._interval + _LEASE
             await self._save(batch.before, int(self._until * SECOND))
-        self._show(batch)
+        await self._show(batch)
         if time.time() >= self._due:
             await self._keep_up()
 
-    def _show(self, batch: Batch) -> None:
+    async def _show(self, batch: Batch) -> None:
         for line in batch.lines:
             self._log.log(line.level, "%s", line.text)
+            if self._channel is not None:
+                await self._channel.told(line.text)
         self._not_kept = batch.position
 
     @property
@@ -97,6 +118,8 @@ class Teller:
 
     async def _keep_up(self) -> None:
         if self._not_kept is not None:
+            if self._channel is not None:
+                await self._channel.read()
             position, self._not_kept, self._until = self._not_kept, None, 0.0
             await self._save(position, 0)
 

@@ -286,7 +286,7 @@ async def test_outage_is_told_once_and_an_end_does_not_wait_for_it_for_ever(
         assert len(await read_on(subscription, until="does not work now")) == 1
         subscription.end()
         (text,) = await read_on(subscription)
-        assert "could not be read in time" in text
+        assert "could not be shown in time" in text
 
 
 async def test_reads_stay_in_the_budget(
