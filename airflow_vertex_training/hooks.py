@@ -13,14 +13,18 @@ from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 
-from airflow_vertex_training import compat, settings
-from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training import compat, connections, settings
 from airflow_vertex_training.vertex.api.emulator import (
     EMULATOR_VARIABLE,
     EmulatorVariableMissingError,
+    check_address,
     emulator_address,
 )
-from airflow_vertex_training.vertex.exceptions import MissingSettingError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import (
+    InvalidJobError,
+    MissingSettingError,
+    VertexTrainingError,
+)
 from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_connection
@@ -98,6 +102,7 @@ class VertexTrainingHook(GoogleBaseHook):
                 raise
         else:
             _missing.discard(conn_id)
+            connections.check(found)
             return found
         _missing.add(conn_id)
         return Connection(conn_id=conn_id, conn_type=cls.conn_type)
@@ -105,12 +110,12 @@ class VertexTrainingHook(GoogleBaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the connection form's fields for Airflow 3.1, which knows no ``conn-fields``."""
-        return compat.connection_form_widgets(_connection_type()["conn-fields"])
+        return compat.connection_form_widgets(connections.connection_type()["conn-fields"])
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return which of Airflow's standard fields the connection form hides."""
-        behaviour = _connection_type()["ui-field-behaviour"]
+        behaviour = connections.connection_type()["ui-field-behaviour"]
         return {"hidden_fields": behaviour["hidden-fields"], "relabeling": behaviour["relabeling"]}
 
     def get_credentials_and_project_id(self) -> tuple[Credentials, str | None]:
@@ -129,12 +134,18 @@ class VertexTrainingHook(GoogleBaseHook):
             return AnonymousCredentials(), project or _EMULATOR_PROJECT
         try:
             return super().get_credentials_and_project_id()
-        except GoogleAuthError as error:
-            from airflow_vertex_training.vertex.api import advice
+        except Exception as error:
+            raise self._no_credentials(error) from error
 
-            raise advice.api_error(
-                f"Getting the credentials of connection {self.gcp_conn_id!r}", error
-            ) from error
+    def _no_credentials(self, error: Exception) -> VertexTrainingError:
+        """Return our error of credentials that can't be had: a file that is not there, a key that is none."""
+        from google.api_core.exceptions import GoogleAPICallError
+
+        from airflow_vertex_training.vertex.api import advice
+
+        if not isinstance(error, (GoogleAuthError, GoogleAPICallError)):
+            error = connections.UnusableCredentialsError(f"{type(error).__name__}: {error}")
+        return advice.api_error(f"Getting the credentials of connection {self.gcp_conn_id!r}", error)
 
     def resolve_project(self, project_id: str | None = None) -> str:
         """Return the given project, else the connection's, else that of its credentials.
@@ -199,13 +210,27 @@ class VertexTrainingHook(GoogleBaseHook):
         Args:
             reader: keeps what is wrong.
         """
+        self._check_endpoint("api_endpoint", reader)
+        self._check_endpoint("logging_endpoint", reader)
         fields = {name: self._get_field(name) for name in table.CONNECTION}
         return read_connection(fields, self.gcp_conn_id, reader)
 
+    def _check_endpoint(self, field: str, reader: Reader) -> None:
+        try:
+            if address := self.connection_default(field):
+                check_address(f"connection {self.gcp_conn_id!r}: {field}", address)
+        except InvalidJobError as error:
+            reader.wrong(error.field, error.problem)
+
     def connection_default(self, field: str) -> str | None:
         """Return a field of the connection, such as ``network``, ``None`` where it is empty."""
-        value = self._get_field(field)
-        return str(value) if value else None
+        value = str(self._get_field(field) or "").strip()
+        return value or None
+
+    def _get_field(self, f: str, default: Any = None) -> Any:
+        value = super()._get_field(f, default)
+        # Google's hook takes any text for yes, "False" as well.
+        return connections.is_yes(value) if f == "is_anonymous" else value
 
     def get_job_service_client(self, region: str) -> JobServiceClient:
         """Open a synchronous client for a region. The caller closes its ``transport``."""
@@ -296,9 +321,11 @@ class VertexTrainingHook(GoogleBaseHook):
             with self.jobs(region) as jobs:
                 jobs.check()
                 can = f"jobs in {region} of project {jobs.project} can be listed."
-            return True, self._emulator_answers(can) or f"Vertex AI answers: {can}"
+            return True, (
+                self._emulator_answers(can) or f"Vertex AI answers: {can}"
+            ) + connections.unknown_fields(self.extras)
         except VertexTrainingError as error:
-            return False, str(error)
+            return False, f"{error}{connections.unknown_fields(self.extras)}"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with credentials, this is where to say it
             return False, f"The credentials don't work. {type(error).__name__}: {error}"
 
@@ -308,7 +335,7 @@ class VertexTrainingHook(GoogleBaseHook):
         if not address:
             return None
         told = f"The emulator at {address} answers, not Vertex AI ({EMULATOR_VARIABLE} is set): {can}"
-        fields = _connection_type()["conn-fields"].keys() - table.CONNECTION.keys()
+        fields = connections.connection_type()["conn-fields"].keys() - table.CONNECTION.keys()
         ignored = sorted(field for field in fields if self._get_field(field))
         return f"{told} It ignores the connection's {', '.join(ignored)}." if ignored else told
 
@@ -330,8 +357,3 @@ def _say_what_serves(conn_id: str, whose: str) -> None:
 def _warn_of_emulator(address: str) -> None:
     """Say it once in a process, which is once in a task's log."""
     logger.warning("%s is set: jobs run on the emulator at %s, not on Vertex AI", EMULATOR_VARIABLE, address)
-
-
-def _connection_type() -> dict[str, Any]:
-    info: Any = get_provider_info()
-    return dict(info["connection-types"][0])

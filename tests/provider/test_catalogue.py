@@ -147,6 +147,12 @@ def no_credentials(monkeypatch, request) -> dict[str, Any]:
     return {"project_id": "acme"}
 
 
+def no_keyfile(monkeypatch, request) -> dict[str, Any]:
+    """Make a connection whose keyfile is not there."""
+    private(monkeypatch, is_anonymous=False, key_path="/nowhere/key.json")
+    return {}
+
+
 def plaintext(monkeypatch, request) -> dict[str, Any]:
     """Make a private endpoint of an emulator, which speaks plaintext."""
     private(monkeypatch, api_endpoint=request.getfixturevalue("emulator").address)
@@ -173,6 +179,7 @@ def nobody(monkeypatch, request) -> dict[str, Any]:
 
 SCENES: dict[str, Callable[..., dict[str, Any]]] = {
     "There are no Google credentials here": no_credentials,
+    "The connection's credentials can't be used": no_keyfile,
     "The endpoint speaks plaintext, not TLS": plaintext,
     "The endpoint's TLS certificate is not trusted here": untrusted,
     "The endpoint's host name does not exist": no_such_host,

@@ -22,7 +22,12 @@ from airflow_vertex_training import hooks
 from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.provider_info import get_provider_info
 from airflow_vertex_training.vertex.api import status
-from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexApiError, VertexTrainingError
+from airflow_vertex_training.vertex.exceptions import (
+    CredentialsError,
+    InvalidJobError,
+    VertexApiError,
+    VertexTrainingError,
+)
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.submit.places import Place
 from tests.vertex.conftest import a_job, a_try
@@ -234,6 +239,70 @@ def test_bad_impersonation_chain_of_a_connection(connect):
         connect(impersonation_chain="bob")
 
 
+@pytest.mark.parametrize("field", ["api_endpoint", "logging_endpoint"])
+def test_bad_endpoint_is_told_before_anything_is_called(connect, field):
+    """An address with a scheme fails the test of the connection, and each task, by its field's name."""
+    worked, message = connect(region=REGION, is_anonymous=True, **{field: "https://x.y"}).test_connection()
+    assert not worked
+    assert message.startswith(f"connection 'mine': {field}: 'https://x.y' is no address; write HOST or HOST:")
+
+
+@pytest.mark.parametrize(
+    ("written", "is_anonymous"),
+    [
+        ("vertex-training://?project=acme&is_anonymous=True", True),
+        ("vertex-training://?project=acme&is_anonymous=False", False),
+        ("vertex-training://?project=acme&is_anonymous=", False),
+        ('{"conn_type": "vertex_training", "extra": {"project": "acme", "is_anonymous": true}}', True),
+        ('{"conn_type": "vertex_training", "extra": {"project": "acme", "is_anonymous": false}}', False),
+        ("google-cloud-platform://?extra__google_cloud_platform__project=acme&is_anonymous=1", True),
+    ],
+)
+def test_no_is_no_however_a_connection_is_written(monkeypatch, written, is_anonymous):
+    """A connection as a URI has texts only: one that says "False" gets no anonymous credentials."""
+    monkeypatch.delenv("VERTEX_AI_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", written)
+    # Without a way to find credentials of this machine's.
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    hook = VertexTrainingHook("mine")
+    assert hook.resolve_project() == "acme"
+    if is_anonymous:
+        assert isinstance(hook.get_credentials(), AnonymousCredentials)
+    else:
+        with pytest.raises(CredentialsError):
+            hook.get_credentials()
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('{"conn_type": "aws", "extra": {}}', "its type is 'aws'; it has to be vertex_training or google_cl"),
+        ("postgres://me@host/db", "its type is 'postgres'; it has to be vertex_training or google_cloud_pl"),
+        (
+            '{"conn_type": "vertex_training", "extra": "{region: x}"}',
+            "its extra is no JSON object; write suc",
+        ),
+        ('{"conn_type": "vertex_training", "extra": "[1]"}', "its extra is no JSON object; write such as"),
+    ],
+)
+def test_a_connection_that_would_do_nothing_is_refused(monkeypatch, written, problem):
+    """Application default credentials don't serve by mistake in the place of what somebody named."""
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", written)
+    with pytest.raises(InvalidJobError) as refused:
+        VertexTrainingHook("mine")
+    assert str(refused.value).startswith(f"connection 'mine': {problem}")
+
+
+def test_a_field_that_nobody_reads_is_told(connect):
+    """The test of a connection names the field that was meant; others' fields are their own matter."""
+    hook = connect(project="acme", is_anonymous=True, regoin=REGION, something_else="x")
+    worked, message = hook.test_connection()
+    assert not worked
+    first, second = message.splitlines()
+    assert first.startswith("region is not set")
+    assert second == "Nobody reads its field regoin: did you mean region?"
+
+
 def test_bad_api_endpoint(connect):
     """An address with a scheme is refused before it is called."""
     hook = connect(api_endpoint="https://acme.p.googleapis.com", is_anonymous=True)
@@ -327,10 +396,13 @@ def test_connection_to_a_region_that_is_none(connect):
 
 
 def test_connection_with_a_broken_key(connect):
-    """A keyfile that is none is told in a sentence, not in a traceback."""
-    worked, message = connect(region=REGION, project="acme", keyfile_dict="{").test_connection()
-    assert not worked
-    assert message.startswith("The credentials don't work. ")
+    """A key that is none is told with what to do, not in a traceback."""
+    fields = {"region": REGION, "project": "acme"}
+    for broken in ({"keyfile_dict": "{"}, {"keyfile_dict": '{"type": 1}'}, {"key_path": "/nowhere.json"}):
+        worked, message = connect(**fields, **broken).test_connection()
+        assert not worked
+        assert message.startswith("The connection's credentials can't be used\n")
+        assert "What to do: check its fields key_path" in message
 
 
 # Calls

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.api_core.exceptions import GoogleAPICallError
 from google.auth import exceptions as auth_exceptions
 
 from airflow_vertex_training.vertex.api import status
@@ -33,7 +34,7 @@ def api_error(doing: str, error: BaseException) -> VertexApiError:
     if explained is None or not explained.title:
         lines = [words]
     else:
-        lines = [explained.title, explained.advice, f"Google's words: {words}"]
+        lines = [explained.title, explained.advice, f"{_whose(error)}: {words}"]
     kind = VertexApiError
     if explained is not None and issubclass(explained.kind, VertexApiError):
         kind = explained.kind
@@ -49,11 +50,18 @@ def describe(error: BaseException) -> str:
     words = _words(error, told)
     if explained is None or not explained.title:
         return words
-    return f"{explained.title}. {explained.advice} Google's words: {words}".replace("\n", " ")
+    return f"{explained.title}. {explained.advice} {_whose(error)}: {words}".replace("\n", " ")
+
+
+def _whose(error: BaseException) -> str:
+    is_google = isinstance(error, (GoogleAPICallError, auth_exceptions.GoogleAuthError))
+    return "Google's words" if is_google else "The error itself"
 
 
 def _words(error: BaseException, told: Told) -> str:
     code = status.status_code(error)
+    if type(error).__module__.startswith("airflow_vertex_training"):
+        return told.text
     return f"{type(error).__name__ if code is None else code.name}: {told.text}"
 
 

@@ -26,6 +26,20 @@ UNREACHED = (
         source="https://cloud.google.com/docs/authentication/application-default-credentials",
     ),
     Entry(
+        title="The connection's credentials can't be used",
+        explanation=(
+            "What the connection says of them does not lead to any: a file, a key, or a secret is not right."
+        ),
+        remedy=(
+            "check its fields key_path (a file on each of Airflow's machines), keyfile_dict, "
+            "credential_config_file and key_secret_name, of which only one may be set. 'airflow connections "
+            "test ID' tries them."
+        ),
+        call=errors.CredentialsError,
+        codes=("UnusableCredentialsError",),
+        source="https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/gcp.html",
+    ),
+    Entry(
         title="Google does not take the credentials",
         explanation="They have expired, were revoked, or belong to an account that may not get a token.",
         remedy=(
