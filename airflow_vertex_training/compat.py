@@ -41,6 +41,7 @@ __all__ = [
     "cancel_may_be_a_kill",
     "clear_number",
     "connection_form_widgets",
+    "connection_is_missing",
     "connection_lookup",
     "current_dag",
     "find_dag",
@@ -60,6 +61,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _AIRFLOW = tuple(int(part) for part in __version__.split(".")[:2])
+
+_TASK_RUNNER = "airflow.sdk.execution_time.task_runner"
 
 TRIGGERER_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether the triggerer tells a trigger that its task was killed: from Airflow 3.3."""
@@ -161,9 +164,30 @@ def connection_lookup(conn_id: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        if error.name != "airflow.sdk.execution_time.task_runner":
+        if error.name != _TASK_RUNNER:
             raise
         raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined") from error
+
+
+def connection_is_missing(conn_id: str) -> bool:
+    """Whether Airflow says that there is no such connection, where a look-up found none.
+
+    In tasks and triggers a look-up finds none also where Airflow's API server did not answer.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import comms
+
+    supervisor = getattr(sys.modules.get(_TASK_RUNNER), "SUPERVISOR_COMMS", None)
+    if supervisor is None:
+        return True
+    try:
+        answer = supervisor.send(comms.GetConnection(conn_id=conn_id))
+    except AirflowRuntimeError as error:
+        answer = error.error
+    except Exception:
+        logger.exception("Airflow did not say whether there is a connection %r", conn_id)
+        return False
+    return getattr(answer, "error", None) is ErrorType.CONNECTION_NOT_FOUND
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any:

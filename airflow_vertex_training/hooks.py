@@ -93,13 +93,22 @@ class VertexTrainingHook(GoogleBaseHook):
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
-        """Return the connection; an empty one where the default one does not exist."""
+        """Return the connection; an empty one where the default one does not exist.
+
+        Raises:
+            AirflowNotFoundException: another one does not exist, or Airflow did not answer.
+            VertexTrainingError: Airflow did not answer whether the default one exists.
+        """
         try:
             with compat.connection_lookup(conn_id):
                 found = super().get_connection(conn_id)
         except AirflowNotFoundException:
             if conn_id != cls.default_conn_name:
                 raise
+            if not compat.connection_is_missing(conn_id):
+                # Others than the connection's credentials must not serve by mistake.
+                msg = f"Airflow did not say whether there is a connection {conn_id!r}: try again"
+                raise VertexTrainingError(msg) from None
         else:
             _missing.discard(conn_id)
             connections.check(found)

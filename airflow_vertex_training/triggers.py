@@ -228,19 +228,34 @@ class VertexJobTrigger(BaseTrigger):
 
     async def _question(self) -> Question:
         ti: Any = self.task_instance
-        question = Question(Asker.TRIGGER_KILLED, NO_ANSWER, cancel_on_kill=self.cancel_on_kill)
+        unanswered = Question(Asker.TRIGGER_KILLED, NO_ANSWER, cancel_on_kill=self.cancel_on_kill)
         try:
-            question = replace(question, state=await sync_to_async(task_state)(ti))
+            question = replace(unanswered, state=await sync_to_async(task_state)(ti))
             if question.depends_on_job_name:
                 named = await sync_to_async(job_in_xcom)(ti)
                 question = replace(question, names_job=None if named is None else named == self.job_name)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, it is asked again
+            # Half an answer is none: after a clear the state alone says that the job is waited for.
             self.log.warning("Airflow did not say what became of the task: %r", error)
+            return unanswered
         return question
 
     async def _make_hook(self) -> Any:
+        """Look the connection up, again and again: it is Airflow that has it."""
         hooks, _ = await asyncio.to_thread(_load)
-        return await sync_to_async(hooks.VertexTrainingHook)(self.gcp_conn_id, self.impersonation_chain)
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await sync_to_async(hooks.VertexTrainingHook)(
+                    self.gcp_conn_id, self.impersonation_chain
+                )
+            except InvalidJobError:
+                raise
+            except Exception as error:
+                if time.monotonic() >= give_up:
+                    raise
+                self.log.warning("The connection could not be looked up: %r", error)
+            await asyncio.sleep(_ASK_AGAIN)
 
     def _end_dag_test(self) -> None:
         from airflow_vertex_training.hooks import VertexTrainingHook

@@ -100,7 +100,7 @@ class VertexJobOperator(BaseOperator):
             # Airflow calls on_kill next, which would ask whether the job is to be left to a retry.
             self._is_seen_to = True
             raise
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, SystemExit) as error:
             TaskEnding(self, context).end_killed(self._job_name, self._submission)
             stop_dag_test(context, error)
             raise

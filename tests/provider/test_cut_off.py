@@ -159,6 +159,28 @@ def test_cut_off_between_two_requests(
     assert active(on_emulator, project) == []
 
 
+@pytest.mark.parametrize(("retries", "left"), [(0, 0), (1, 1)])
+def test_an_exit_is_seen_to(
+    on_emulator: EmulatorProcess,
+    project: str,
+    supervisor: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    retries: int,
+    left: int,
+) -> None:
+    """Whatever ends the process by sys.exit, Airflow retries: the job is left to that, or ended."""
+    send = supervisor.send
+
+    def answer(msg: Any) -> Any:
+        if type(msg).__name__ == "SetXCom":
+            raise SystemExit(3)
+        return send(msg)
+
+    monkeypatch.setattr(supervisor, "send", answer)
+    run_task(make(program=FOREVER, retries=retries))
+    assert len(active(on_emulator, project)) == left
+
+
 @pytest.mark.parametrize("try_number", [1, 2])
 def test_a_kill_before_execute_makes_no_job(
     on_emulator: EmulatorProcess, project: str, supervisor: Supervisor, try_number: int

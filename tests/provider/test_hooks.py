@@ -69,6 +69,29 @@ def keyfile() -> dict[str, str]:
 # Connections
 
 
+@pytest.mark.parametrize("how", ["raises", "answers an error", "refuses the message"])
+def test_no_other_credentials_serve_where_airflow_does_not_answer(supervisor, monkeypatch, how):
+    """Airflow takes a connection that it could not ask for, for one that is not there. That is no default."""
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import comms
+
+    send = supervisor.send
+    no_answer = comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR)
+
+    def answer(msg: Any) -> Any:
+        if not isinstance(msg, comms.GetConnection):
+            return send(msg)
+        if how == "answers an error":
+            return no_answer
+        raise AirflowRuntimeError(no_answer) if how == "refuses the message" else ConnectionError("no server")
+
+    monkeypatch.setattr(supervisor, "send", answer)
+    with pytest.raises(
+        VertexTrainingError, match=r"^Airflow did not say whether there is a connection 'vert"
+    ):
+        VertexTrainingHook()
+
+
 def test_missing_default_connection_serves(supervisor, monkeypatch, log_lines):
     """A first DAG needs no connection, and the log says what serves instead."""
     hooks._say_what_serves.cache_clear()

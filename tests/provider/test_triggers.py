@@ -112,6 +112,12 @@ async def test_what_other_versions_have_stored_is_waited_for(run_job, log_lines)
     assert "WARNING This version does not know, and ignores: colour, region_fallback" in log_lines
 
 
+async def test_a_deployment_that_is_no_label_is_told(run_job):
+    """A trigger that is given one says so, and does not crash."""
+    event = await first_event(trigger_for(run_job(), deployment_id="Our Airflow"))
+    assert event["message"] == "deployment_id: 'Our Airflow' is no legal label"
+
+
 @pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf"), "soon", [], None])
 async def test_a_wrong_interval_harms_nobody_else(on_emulator, project, run_job, wrong):
     """Jobs are watched together: an interval that no clock can keep ends the wait of its own job only."""
@@ -261,6 +267,29 @@ async def test_on_kill_asks_until_the_next_try_has_started(
     await trigger_for(name).on_kill()
 
     assert ("CancelCustomJob" in on_emulator.control.requests(project)) is cancelled
+
+
+@pytest.mark.parametrize("message", ["GetTaskStates", "GetXCom", "GetConnection"])
+async def test_on_kill_asks_again_what_airflow_did_not_answer(
+    on_emulator, project, run_job, supervisor, monkeypatch, message
+):
+    """After a clear the next try has deferred to a job of its own; each question may fail for a moment."""
+    monkeypatch.setattr(triggers, "_ASK_AGAIN", 0.05)
+    name, failures = run_job(), iter([ConnectionError("no server")] * 3)
+    supervisor.state, supervisor.xcoms = "deferred", {"job_name": f"{name}0"}
+    send = supervisor.send
+
+    def answer(msg: Any) -> Any:
+        if type(msg).__name__ == message and (error := next(failures, None)):
+            raise error
+        return send(msg)
+
+    monkeypatch.setattr(supervisor, "send", answer)
+
+    await trigger_for(name).on_kill()
+
+    assert next(failures, None) is None
+    assert on_emulator.control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
 
 
 async def test_on_kill_leaves_the_job_where_it_should(on_emulator, project, run_job, supervisor, log_lines):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.naming.identity import DEPLOYMENT
 from airflow_vertex_training.vertex.states import FINAL
 
@@ -65,7 +66,6 @@ def final_filter(deployment_id: str, created: Sequence[datetime | None]) -> str:
 
 
 def _of_deployment(deployment_id: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]+", deployment_id):
-        msg = f"deployment_id {deployment_id!r} is no legal label"
-        raise ValueError(msg)
+    if not re.fullmatch(r"[a-z0-9_-]+", str(deployment_id)):
+        raise InvalidJobError("deployment_id", f"{deployment_id!r} is no legal label")
     return f'labels.{DEPLOYMENT}="{deployment_id}"'
