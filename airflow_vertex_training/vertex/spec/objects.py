@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.reader import Open, Reader, Said
-from airflow_vertex_training.vertex.spec.rows import Part, own_rows
+from airflow_vertex_training.vertex.spec.rows import Part, field_like, own_rows
 from airflow_vertex_training.vertex.spec.values import is_list, written_out
-from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
+from airflow_vertex_training.vertex.spec.words import choices, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def _pairs(kind_of: type[Any], value: Any, where: str, reader: Reader) -> Iterat
     known = own_rows(kind_of)
     for name, each in value.items():
         if name not in known:
-            right = nearest(str(name), known)
+            right = field_like(kind_of, str(name))
             offer = f"did you mean {right!r}?" if right else f"it has {choices(known)}"
             reader.wrong(f"{where}.{name}", f"{kind_of.__name__} has no such field: {offer}")
         elif each is not None:

@@ -65,6 +65,11 @@ class Said(NamedTuple):
     where: str
 
 
+def _in_one_line(text: str) -> str:
+    """Return text without line breaks: each finding is told in a line, also one about a table."""
+    return " ".join(text.split()) if len(text.splitlines()) > 1 else text
+
+
 class Reader:
     """Reads values by their rows. What is wrong is kept, so that all of it can be told at once.
 
@@ -79,7 +84,7 @@ class Reader:
 
     def wrong(self, where: str, problem: str) -> Open:
         """Keep a finding; return what stands for a value that can't be used."""
-        finding = Finding(where, problem)
+        finding = Finding(_in_one_line(where), _in_one_line(problem))
         # What is said once for all pools is wrong once, however many there are.
         if finding not in self.findings:
             self.findings.append(finding)
@@ -87,7 +92,7 @@ class Reader:
 
     def warn(self, where: str, problem: str) -> None:
         """Keep what may be wrong."""
-        finding = Finding(where, problem)
+        finding = Finding(_in_one_line(where), _in_one_line(problem))
         if finding not in self.warnings:
             self.warnings.append(finding)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from airflow_vertex_training.vertex.spec.words import choices, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,8 +107,50 @@ def _joined(*parts: str) -> str:
     return ".".join(part for part in parts if part)
 
 
+def field_like(kind: type[Any], name: str) -> str | None:
+    """Return the dotted name of the field that is most like one that an object has not, or ``None``."""
+    leaves = {path.rpartition(".")[2]: path for path in rows(kind)}
+    known = {**leaves, **{own: own for own in own_rows(kind)}}
+    right = nearest(name, known)
+    return known[right] if right else None
+
+
+def constructed(kind: type[Any], path: str) -> str:
+    """Return how a row is written as an argument of its scope, such as ``disk=Disk(boot_disk_type=...)``."""
+    inner = groups(kind)
+    head, _, leaf = path.rpartition(".")
+    text = f"{leaf}=..."
+    while head:
+        group_kind = inner[head].group
+        head, _, name = head.rpartition(".")
+        text = f"{name}={group_kind.__name__ if group_kind else ''}({text})"
+    return text
+
+
+def _offering(kind: type[Any]) -> Callable[..., None]:
+    """Return a class's constructor, which says how to write a field that is not there."""
+    made = kind.__init__
+
+    @wraps(made)
+    def init(self: Any, *args: Any, **fields: Any) -> None:
+        try:
+            made(self, *args, **fields)
+        except TypeError as error:
+            unknown = sorted(fields.keys() - own_rows(kind).keys())
+            if not unknown:
+                raise
+            right = field_like(kind, unknown[0])
+            offer = (
+                f"did you mean {constructed(kind, right)}?" if right else f"it has {choices(own_rows(kind))}"
+            )
+            raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}: {offer}") from error
+
+    return init
+
+
 def documented(kind: type[Any]) -> type[Any]:
-    """Add a class's rows to its docstring, so that their words stand in one place."""
+    """Add a class's rows to its docstring, so that their words stand in one place, and to its errors."""
+    kind.__init__ = _offering(kind)
     lines = [
         f"    {name}: {each.words}{'' if each.default is None else f', default {each.default}'}."
         for name, each in own_rows(kind).items()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_vertex_training.vertex.spec import checks, places
 from airflow_vertex_training.vertex.spec.job import TrainingJob
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
-from airflow_vertex_training.vertex.spec.rows import Row, groups, rows
+from airflow_vertex_training.vertex.spec.rows import Row, constructed, groups, rows
 from airflow_vertex_training.vertex.spec.words import nearest
 
 if TYPE_CHECKING:
@@ -139,23 +139,15 @@ def how_to_say(name: str) -> str | None:
     if name in ELSEWHERE:
         return ELSEWHERE[name]
     known = {argument: f"{argument}=..." for argument in ARGUMENTS}
-    for scope, rows_ in (("worker_pools=[WorkerPool({})]", POOL), ("{}", JOB)):
+    for scope, kind, rows_ in (
+        ("worker_pools=[WorkerPool({})]", WorkerPool, POOL),
+        ("{}", TrainingJob, JOB),
+    ):
         for path, row in rows_.items():
             leaf = path.rpartition(".")[2]
-            known.setdefault(leaf, scope.format(_constructed(path)))
+            known.setdefault(leaf, scope.format(constructed(kind, path)))
             api = row.message.rpartition(".")[2]
             if api:
                 known.setdefault(api, f"{row.argument}=..." if row.argument else known[leaf])
     right = nearest(name, known)
     return known[right] if right else None
-
-
-def _constructed(path: str) -> str:
-    kinds = {name: row.group for kind in (WorkerPool, TrainingJob) for name, row in groups(kind).items()}
-    head, _, leaf = path.rpartition(".")
-    text = f"{leaf}=..."
-    while head:
-        kind = kinds[head]
-        head, _, name = head.rpartition(".")
-        text = f"{name}={kind.__name__ if kind else ''}({text})"
-    return text

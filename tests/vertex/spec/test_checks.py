@@ -18,6 +18,7 @@ import pytest
 from google.cloud import aiplatform_v1
 from google.protobuf.duration_pb2 import Duration
 
+from airflow_vertex_training.vertex.spec import Disk, Machine, NfsMount, Scheduling, WorkerPool
 from airflow_vertex_training.vertex.spec.arguments import read_arguments
 from airflow_vertex_training.vertex.spec.reader import Reader
 from airflow_vertex_training.vertex.spec.table import JOB_ARGUMENTS, POOL_ARGUMENTS
@@ -287,7 +288,7 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     ({"worker_pools": ["a"]}, "worker_pools[0]: must be a WorkerPool or a dict, got str 'a'"),
     (
         {"worker_pools": [{"machine_type": "x"}]},
-        "worker_pools[0].machine_type: WorkerPool has no such field: did you",
+        "worker_pools[0].machine_type: WorkerPool has no such field: did you mean 'machine.machine_type'?",
     ),
     (
         {"worker_pools": [{"machine": {"reservation_affinity": {"values": ["r"]}}}]},
@@ -328,6 +329,43 @@ def test_what_is_refused_in_objects(arguments: dict[str, Any], message: str) -> 
     reader = Reader()
     read_arguments(arguments, reader)
     assert str(reader.findings[0]).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "offer"),
+    [
+        (WorkerPool, "machine_type", "did you mean machine=Machine(machine_type=...)?"),
+        (WorkerPool, "bootDiskSizeGb", "did you mean disk=Disk(boot_disk_size_gb=...)?"),
+        (WorkerPool, "comand", "did you mean command=...?"),
+        (
+            Machine,
+            "reservations",
+            "did you mean reservation_affinity=...?",
+        ),
+        (Scheduling, "max_wait", "did you mean max_wait_duration=...?"),
+        (Disk, "xyzzy", "it has boot_disk_type or boot_disk_size_gb"),
+    ],
+)
+def test_a_field_that_an_object_has_not(kind: type[Any], field: str, offer: str) -> None:
+    """Python's own error comes with how to write what was meant."""
+    with pytest.raises(TypeError) as raised:
+        kind(**{field: "a"})
+    assert str(raised.value) == f"{kind.__name__} has no field {field!r}: {offer}"
+
+
+def test_other_mistakes_are_pythons() -> None:
+    """Positions, and fields that are missing, are told of by Python."""
+    for make in (lambda: Machine("n1-standard-4"), lambda: NfsMount(server="10.0.0.2")):  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"__init__\(\)"):
+            make()
+
+
+def test_each_finding_is_a_line() -> None:
+    """What is told of an object of many lines is one."""
+    job = aiplatform_v1.CustomJob(display_name="a", job_spec={"service_account": "b"})
+    for argument in ("image", "display_name", "region"):
+        _, (found,) = read(argument, job)
+        assert len(found.splitlines()) == 1
 
 
 def test_an_unknown_accelerator_is_a_warning() -> None:
