@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN_MACHINES", "EmulatorConfig", "QuotaLimits", "check_host", "is_loopback"]
 
+_HIGHEST_PORT = 65_535
 UNKNOWN_MACHINES = ("accept", "refuse")
 
 
@@ -106,12 +107,24 @@ class EmulatorConfig:
             raise ValueError("memory_limit_bytes: needs Linux: it reads what processes take from /proc")
         if self.unknown_machines not in UNKNOWN_MACHINES:
             raise ValueError(f"unknown_machines: must be accept or refuse, got {self.unknown_machines!r}")
+        if self.max_log_lines < 1:
+            raise ValueError(f"max_log_lines: must be at least 1, got {self.max_log_lines}")
+        self._check_folders()
+
+    def _check_folders(self) -> None:
+        if self.storage is not None and self.storage.exists() and not self.storage.is_dir():
+            raise ValueError(f"storage: must be a folder, got the file {str(self.storage)!r}")
         for uri, folder in self.images.items():
             if not folder.is_dir():
                 raise ValueError(f"images[{uri!r}]: must be an existing folder, got {str(folder)!r}")
 
     def _check_serving(self) -> None:
         check_host(self.host)
+        if not 0 <= self.port < _HIGHEST_PORT:
+            limits = f"must be 0 to {_HIGHEST_PORT - 1}, since HTTP is served at the next one"
+            raise ValueError(f"port: {limits}, got {self.port}")
+        if self.control_port is not None and not 0 <= self.control_port <= _HIGHEST_PORT:
+            raise ValueError(f"control_port: must be 0 to {_HIGHEST_PORT}, got {self.control_port}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key: TLS needs both, only one was given")
         if self.unix_socket is not None and self.tls_cert is not None:

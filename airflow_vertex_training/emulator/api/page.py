@@ -28,6 +28,9 @@ _MAX_LINES = 2000
 _PROJECT = re.compile(r"/projects/([^/]+)")
 _JOB = re.compile(r"/projects/([^/]+)/locations/([^/]+)/customJobs/([^/]+)")
 
+# Colours and the like, which a browser can't show.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
+
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { margin: 2rem auto; max-width: 80rem; padding: 0 1.5rem; }
@@ -149,7 +152,7 @@ def _line(entry: Entry) -> str:
     severity = severity_name(entry.severity)
     kind = ' class="error"' if severity in ("ERROR", "CRITICAL", "ALERT", "EMERGENCY") else ""
     head = f"<span>{_time(entry.nanoseconds)} {escape(entry.task_name)}</span>"
-    return f"<div{kind}>{head} {escape(entry.text)}</div>"
+    return f"<div{kind}>{head} {escape(_ESCAPES.sub('', entry.text))}</div>"
 
 
 def _state(name: str) -> str:

@@ -297,7 +297,8 @@ def test_https_with_the_emulators_certificate(tls_emulator, tls_files):
 
 def test_the_page_shows_jobs_and_logs(http, emulator, jobs_path, body):
     """The page shows a job's states, log and error, escaped, and of its environment only the names."""
-    made = body("sh", "-c", "echo '<b>step 1</b>'; exit 3", display_name="<i>digits</i>")
+    red = "printf '\\033[31m<b>step 1</b>\\033[0m\\n'"
+    made = body("sh", "-c", f"{red}; exit 3", display_name="<i>digits</i>")
     made["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["env"] = [{"name": "TOKEN", "value": "s3cret"}]
     name = http.post(jobs_path, json=made).json()["name"]
     emulator.control.wait_job(name)
@@ -315,6 +316,7 @@ def test_the_page_shows_jobs_and_logs(http, emulator, jobs_path, body):
     ):
         assert text in answer.text
     assert "s3cret" not in answer.text
+    assert "\x1b" not in answer.text
     assert "There is no job" in http.get(f"/{name}0").text
 
 

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -52,6 +55,25 @@ def test_other_hosts_are_refused(host: str):
     with pytest.raises(ValueError, match="must be a loopback address") as caught:
         EmulatorConfig(host=host)
     assert "the emulator runs the commands it is sent" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"port": 65_535}, "port: must be 0 to 65534, since HTTP is served at the next one, got 65535"),
+        ({"port": -1}, "port: must be 0 to 65534"),
+        ({"control_port": 65_536}, "control_port: must be 0 to 65535, got 65536"),
+        ({"max_log_lines": 0}, "max_log_lines: must be at least 1, got 0"),
+        ({"storage": Path(__file__)}, "storage: must be a folder, got the file"),
+        ({"queue_seconds": -1.0}, "queue_seconds: must be 0 or more seconds"),
+        ({"images": {"x": Path("/nowhere")}}, "images['x']: must be an existing folder, got '/nowhere'"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_settings_that_can_not_be(settings: dict[str, Any], problem: str):
+    """A wrong setting is told in a sentence at the start, not when it is first used."""
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
+        EmulatorConfig(**settings)
 
 
 def test_command_line_refuses_other_hosts():
