@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_vertex_training.emulator.__main__ import _parser
 from tests.emulator.calls.suite import CALLS, counts
 from tests.emulator.calls.world import Refused
 from tests.emulator.truth.rows import BEHAVIOUR, FIELDS, METHODS, REQUESTS, Row
@@ -37,6 +38,12 @@ How to read the tables:
   what it will create, deletes that after, and prints each difference.
 """
 
+_COMMAND = """\
+## The command line
+
+`python -m airflow_vertex_training.emulator` takes these. README shows the common ones.
+"""
+
 _CALLS = """\
 ## The suite of calls
 
@@ -62,11 +69,25 @@ def make_page() -> str:
                 *_section("Fields of requests", REQUESTS, "Field"),
                 *_section("Fields of CustomJob", FIELDS, "Field", checked_fields()),
                 *_section("What is no field", BEHAVIOUR, "Matter"),
+                _COMMAND,
+                *_arguments(),
                 _CALLS.format(counts=counts(CALLS)),
             ]
         ).rstrip()
         + "\n"
     )
+
+
+def _arguments() -> Iterator[str]:
+    yield _line(["argument", "what"])
+    yield _line(["---", "---"])
+    for action in _parser()._actions:
+        *_, option = [each for each in action.option_strings if not each.startswith("--no-")]
+        choices = f"{{{','.join(map(str, action.choices))}}}" if action.choices else ""
+        value = "" if action.nargs == 0 else choices or str(action.metavar or action.dest.upper())
+        text = str(action.help).replace("%(default)s", str(action.default))
+        yield _line([f"`{f'{option} {value}'.rstrip()}`", text])
+    yield ""
 
 
 def _section(title: str, rows: Sequence[Row], first: str, checked: set[str] | None = None) -> Iterator[str]:
