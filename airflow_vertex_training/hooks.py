@@ -29,7 +29,6 @@ from airflow_vertex_training.vertex.naming.job_name import JobName
 from airflow_vertex_training.vertex.spec import table, waiting
 from airflow_vertex_training.vertex.spec.arguments import read_connection
 from airflow_vertex_training.vertex.spec.reader import Reader
-from airflow_vertex_training.vertex.spec.words import kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,10 +85,6 @@ class VertexTrainingHook(GoogleBaseHook):
         chain = waiting.impersonation_chain(impersonation_chain, "impersonation_chain", reader)
         reader.raise_findings()
         super().__init__(gcp_conn_id=gcp_conn_id, impersonation_chain=chain, **kwargs)
-        extra: Any = self.extras
-        if not isinstance(extra, dict):
-            reader.wrong(f"connection {gcp_conn_id!r}: extra", f"must be a JSON object, got {kind(extra)}")
-        reader.raise_findings()
         if not chain:
             field = f"connection {gcp_conn_id!r}: impersonation_chain"
             own = self._get_field("impersonation_chain")

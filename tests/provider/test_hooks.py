@@ -256,13 +256,6 @@ def test_impersonation_chain_of_a_connection(connect, value):
     assert connect(impersonation_chain=value).impersonation_chain == ["a@x.iam", "b@x.iam"]
 
 
-def test_extra_of_a_connection_that_is_no_object(monkeypatch):
-    """Airflow takes any JSON for a connection's extra; a list has no fields."""
-    monkeypatch.setenv("AIRFLOW_CONN_MINE", '{"conn_type": "vertex_training", "extra": ["us-central1"]}')
-    with pytest.raises(InvalidJobError, match=r"^connection 'mine': extra: must be a JSON object, got list"):
-        VertexTrainingHook("mine")
-
-
 def test_bad_impersonation_chain_of_a_connection(connect):
     """An account that is none is told with the connection's name, before any call."""
     with pytest.raises(InvalidJobError, match=r"^connection 'mine': impersonation_chain: 'bob' is no e-mail"):

@@ -71,6 +71,7 @@ def test_a_preview_says_what_only_the_run_knows(supervisor):
             task_id="train",
             region="{{ params.region }}",
             image="gcr.io/acme/{{ params.image }}",
+            machine_type="g2-standard-8",
             accelerator_type="NVIDIA_L4",
             accelerator_count="{{ params.n }}",
             labels={"run": "{{ run_id }}"},
