@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ __all__ = [
     "is_mapped",
     "is_of_a_mapped_task",
     "is_triggerer",
+    "log_socket",
     "mapped_arguments",
     "not_retried",
     "policy_retries",
@@ -96,6 +98,27 @@ def cancel_may_be_a_kill() -> bool:
 def is_triggerer() -> bool:
     """Whether this event loop is that of a triggerer which is not about to end."""
     return _triggerer_runs() is True
+
+
+def log_socket() -> int | None:
+    """Return the socket into which a triggerer's triggers log, ``None`` elsewhere or where it is not found.
+
+    The supervisor of ``airflow.sdk.execution_time`` gives its process a root logger and a ``structlog`` that
+    both write into it (``_configure_logs_over_json_channel``), in Airflow 3.1 to 3.3. A task's supervisor has
+    such a socket as well, but reads it to its end after the task's.
+    """
+    if not is_triggerer():
+        return None
+    streams = [getattr(handler, "stream", None) for handler in logging.getLogger().handlers]
+    return next((descriptor for descriptor in map(_socket_of, streams) if descriptor is not None), None)
+
+
+def _socket_of(stream: Any) -> int | None:
+    try:
+        descriptor: int = stream.fileno()
+        return descriptor if stat.S_ISSOCK(os.fstat(descriptor).st_mode) else None
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _triggerer_runs() -> bool | None:

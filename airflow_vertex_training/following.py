@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training import links, polling
 from airflow_vertex_training.vertex import states
+from airflow_vertex_training.vertex.logs.channel import NO_CHANNEL
 from airflow_vertex_training.vertex.logs.entries import nanoseconds
 from airflow_vertex_training.vertex.logs.lines import replica_in
 from airflow_vertex_training.vertex.logs.telling import Teller, going_on, last_lines
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from airflow_vertex_training.links import Shells
+    from airflow_vertex_training.vertex.logs.channel import LogChannel
     from airflow_vertex_training.vertex.logs.followed import Limits
     from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
     from airflow_vertex_training.vertex.logs.tail import LogTail
-    from airflow_vertex_training.vertex.logs.telling import Channel
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
     from airflow_vertex_training.vertex.watch.messages import Update
@@ -47,7 +48,7 @@ class Following:
         log: the task's logger.
         position: where the last reader of the job's log stopped, default its beginning.
         keep_position: keeps where this one is, default nowhere.
-        log_channel: what lies between the logger and the task's log, default nothing.
+        log_channel: what the logger writes into.
         on_active_jobs: see ``JobWatcher``.
         keep_shells: keeps replica and address of each interactive shell, which Vertex AI tells when the
             replicas run; default nowhere.
@@ -64,7 +65,7 @@ class Following:
     log: Any
     position: Mapping[str, Any] | None = None
     keep_position: Callable[[dict[str, Any]], Awaitable[None]] | None = None
-    log_channel: Channel | None = None
+    log_channel: LogChannel = NO_CHANNEL
     on_active_jobs: OnActiveJobs | None = None
     keep_shells: Callable[[Shells], Awaitable[None]] | None = None
 
@@ -117,9 +118,8 @@ class Following:
             self.log.warning("Could not read the job's last lines", exc_info=True)
             return Said()
         if shown is None or shown.is_missing(words):
+            await self.log_channel.room()
             last_lines(words, replica, self.log)
-            if self.log_channel is not None:
-                await self.log_channel.told("\n".join(words.lines))
         return words.said
 
 

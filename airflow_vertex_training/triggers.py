@@ -14,12 +14,12 @@ from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat, links, ownership, settings
 from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
-from airflow_vertex_training.log_channel import LogChannel
 from airflow_vertex_training.log_positions import XComPositions, of_job
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.api.emulator import emulator_address
 from airflow_vertex_training.vertex.exceptions import InvalidJobError, VertexTrainingError
+from airflow_vertex_training.vertex.logs.channel import log_channel
 from airflow_vertex_training.vertex.logs.followed import Limits
 from airflow_vertex_training.vertex.naming.identity import DEFAULT_DEPLOYMENT_ID
 from airflow_vertex_training.vertex.naming.job_name import JobName
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_vertex_training.ownership import Verdict
+    from airflow_vertex_training.vertex.logs.channel import LogChannel
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
 
 # A task that nobody holds on to may be collected before it is done.
@@ -110,7 +111,7 @@ class VertexJobTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the job's end, and yield one event."""
         try:
-            event = await self._wait()
+            event = await self._told(log_channel(compat.log_socket()))
         except asyncio.CancelledError:
             # Nothing is awaited here: that could keep Airflow from calling on_kill.
             if self.task_instance is None:
@@ -125,8 +126,19 @@ class VertexJobTrigger(BaseTrigger):
         """Cancel the job, unless another triggerer or another try of the task waits for it."""
         # Airflow cancels this call again and again while it waits; the work itself must go on.
         await asyncio.shield(self._start_ending())
+        await log_channel(compat.log_socket()).emptied()
 
-    async def _wait(self) -> TriggerEvent:
+    async def _told(self, channel: LogChannel) -> TriggerEvent:
+        """Return the event when all lines are in the task's log: after a trigger's end none gets there."""
+        try:
+            event = await self._wait(channel)
+        except Exception:
+            await channel.emptied()
+            raise
+        await channel.emptied()
+        return event
+
+    async def _wait(self, channel: LogChannel) -> TriggerEvent:
         if self._not_known:
             self.log.warning("This version does not know, and ignores: %s", ", ".join(self._not_known))
         try:
@@ -139,7 +151,6 @@ class VertexJobTrigger(BaseTrigger):
             return _event(JobSnapshot(self.job_name), hooks.emulator_is_not_named(self.job_name))
         position, keep_position = of_job(self.log_position, self.job_name), None
         ti: Any = self.task_instance
-        channel = None if ti is None else LogChannel(functools.partial(_ask_supervisor, ti))
         if self.stream_logs and ti is not None:
             positions = XComPositions(ti, self.job_name)
             position = await self._last_position(positions) or position
@@ -162,13 +173,9 @@ class VertexJobTrigger(BaseTrigger):
         )
         try:
             job, said = await wait.to_its_end()
-            event = _event(job, ended_badly(job, said))
         except VertexTrainingError as error:
-            event = _event(JobSnapshot(self.job_name), error)
-        if channel is not None:
-            # What is not in the task's log when the trigger ends does not get there any more.
-            await channel.end()
-        return event
+            return _event(JobSnapshot(self.job_name), error)
+        return _event(job, ended_badly(job, said))
 
     def _seconds(self) -> float:
         """Return ``poll_interval``, checked: a wrong one would harm all jobs that are watched here."""
@@ -268,12 +275,6 @@ class VertexJobTrigger(BaseTrigger):
 # Airflow gives on_kill 30 seconds ([triggerer] on_kill_timeout).
 _PATIENCE = 20.0
 _ASK_AGAIN = 1.0
-
-
-async def _ask_supervisor(ti: Any) -> None:
-    """Ask the triggerer's supervisor something that it has an answer to."""
-    # Airflow 3.1's triggerer does not survive that a message to its supervisor is cut off.
-    await asyncio.shield(asyncio.ensure_future(sync_to_async(job_in_xcom)(ti)))
 
 
 def _load() -> tuple[Any, Any]:

@@ -6,23 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.vertex.logs.channel import NO_CHANNEL
 from airflow_vertex_training.vertex.logs.entries import SECOND, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from typing import Protocol
 
+    from airflow_vertex_training.vertex.logs.channel import LogChannel
     from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
-
-    class Channel(Protocol):
-        """What lies between the task's logger and its log."""
-
-        async def told(self, text: str) -> None:
-            """Take in that a line was told; return when there is room for the next."""
-
-        async def read(self) -> None:
-            """Return when all lines that were told so far are in the log."""
-
 
 # All positions of a process are kept so often a second: each is a write to Airflow's database.
 _KEPT_PER_SECOND = 10.0
@@ -42,8 +33,8 @@ class Teller:
     Args:
         log: the task's logger.
         keep: keeps a position where the next reader finds it; ``None``: there is no such place.
-        channel: what lies between the logger and the log, default nothing. A position counts lines as told
-            when they are in the log.
+        channel: what the logger writes into. A position counts lines as told when they have left it: what is
+            in there when a process is killed may be lost.
     """
 
     # How many tell at the moment, in this process.
@@ -53,7 +44,7 @@ class Teller:
         self,
         log: Any,
         keep: Callable[[dict[str, Any]], Awaitable[None]] | None,
-        channel: Channel | None = None,
+        channel: LogChannel = NO_CHANNEL,
     ) -> None:
         self._log = log
         self._keep = keep
@@ -103,9 +94,8 @@ class Teller:
 
     async def _show(self, batch: Batch) -> None:
         for line in batch.lines:
+            await self._channel.room()
             self._log.log(line.level, "%s", line.text)
-            if self._channel is not None:
-                await self._channel.told(line.text)
         self._not_kept = batch.position
 
     @property
@@ -118,8 +108,7 @@ class Teller:
 
     async def _keep_up(self) -> None:
         if self._not_kept is not None:
-            if self._channel is not None:
-                await self._channel.read()
+            await self._channel.emptied()
             position, self._not_kept, self._until = self._not_kept, None, 0.0
             await self._save(position, 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 from airflow_vertex_training.vertex.api.endpoint import Endpoint
 from airflow_vertex_training.vertex.api.log_calls import logging_endpoint, open_async_logging_client
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
+from airflow_vertex_training.vertex.logs.channel import LogChannel
 from airflow_vertex_training.vertex.logs.pace import ReadBudget
 from airflow_vertex_training.vertex.logs.sharing import shared_tail
 from airflow_vertex_training.vertex.logs.tail import LogTail
@@ -166,6 +168,33 @@ async def test_position_is_kept_before_and_after_lines_are_told(
     assert [(told, position["lines"]) for told, position in kept] == [(0, 0), (2, 2)]
     assert SINCE < kept[0][1]["perhaps"] < time.time_ns()
     assert kept[1][1]["perhaps"] == 0
+
+
+async def test_what_may_still_get_lost_is_not_kept_as_told(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str
+) -> None:
+    """A position counts lines as told once they have left the channel: a kill loses what is in there."""
+    ours, theirs = socket.socketpair()
+    kept: list[int] = []
+
+    class IntoSocket(Log):
+        def log(self, level: int, message: str, *args: Any) -> None:
+            ours.send(b"a line\n")
+
+    async def keep(position: Mapping[str, Any]) -> None:
+        kept.append(position["lines"])
+
+    write(emulator, project, "1", "one", "two")
+    with ours, theirs, tail().follow("1", since=SINCE) as subscription:
+        subscription.end()
+        telling = asyncio.create_task(
+            Teller(IntoSocket(), keep, LogChannel(ours.fileno())).tell(subscription)
+        )
+        await asyncio.wait({telling}, timeout=1)
+        assert kept == [0]
+        assert theirs.recv(100) == b"a line\na line\n"
+        await telling
+    assert kept == [0, 2]
 
 
 async def test_jobs_are_told_in_turns(
