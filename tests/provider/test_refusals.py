@@ -28,7 +28,7 @@ from tests.provider.training_tasks import (
         ({"service_account": "{{ 'bob' }}"}, "service_account: 'bob' is no e-mail address"),
         ({"labels": {"team": "{{ '🚀' }}"}}, "labels['team']: the value '🚀' holds"),
         (
-            {"accelerator_type": "NVIDIA_L4", "accelerator_count": "{{ 'two' }}"},
+            {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": "{{ 'two' }}"},
             "accelerator_count: must be a whole number, got str 'two'",
         ),
         (
