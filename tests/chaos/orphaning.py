@@ -136,6 +136,9 @@ def _all_failed(airflow: AirflowInstallation, tasks: list[TaskKey]) -> list[Task
 
 
 def _given_up(log: str, task: TaskKey) -> bool:
-    """Whether Airflow's scheduler says that both tries of a DAG's one task failed."""
-    told = [line for line in log.splitlines() if task.dag_id in line and "failed" in line.lower()]
-    return len(told) >= 2
+    """Whether Airflow's scheduler was told that the second try of a DAG's one task failed, too.
+
+    It has more than one line for each try that fails: the one that counts names the try.
+    """
+    told = [line for line in log.splitlines() if "Received executor event with state failed" in line]
+    return any(repr(task.dag_id) in line and "try_number=2," in line for line in told)
