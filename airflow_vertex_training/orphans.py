@@ -69,6 +69,7 @@ class Orphans:
         policy: ``cancel``, ``report`` or ``ignore``; default the option ``[vertex_training] orphans``.
         grace: how old a job has to be; default the option ``[vertex_training] orphan_grace_period``.
         now: the time, default the system's.
+        deployment_id: whose jobs are looked into, default this installation's. Others may be watched, too.
     """
 
     hook: Callable[[], VertexTrainingHook]
@@ -77,6 +78,7 @@ class Orphans:
     policy: str = field(default_factory=settings.orphans)
     grace: timedelta = field(default_factory=lambda: timedelta(seconds=settings.orphan_grace_period()))
     now: Callable[[], datetime] = lambda: datetime.now(tz=timezone.utc)
+    deployment_id: str = field(default_factory=settings.deployment_id)
     # Of each job: what its environment says of its task, or None where that is not to be believed.
     _ids: dict[str, TaskIds | None] = field(default_factory=dict, init=False)
     # Which jobs Airflow's XCom named when it was last asked, and when.
@@ -131,6 +133,7 @@ class Orphans:
             job
             for job in jobs.values()
             if job.can_be_waited_for
+            and job.labels.get(identity.DEPLOYMENT) == self.deployment_id
             and job.custom_job_id not in watched
             and job.create_time is not None
             and job.create_time <= born_before

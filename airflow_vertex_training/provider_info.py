@@ -270,7 +270,9 @@ def get_provider_info() -> dict[str, object]:
                             "What a triggerer does with a job of this installation that nobody waits for any "
                             "more, because its task ended in a way that no hook of Airflow covers: "
                             "``cancel``, ``report`` (a warning in the log) or ``ignore``. Empty: ``cancel`` "
-                            "where ``deployment_id`` is configured, else ``report``."
+                            "where ``deployment_id`` is configured, else ``report``. Before you write "
+                            "``cancel``, give this installation a ``deployment_id`` of its own: nothing else "
+                            "tells its jobs from those of another one with the same DAGs."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",

@@ -199,6 +199,7 @@ class VertexJobTrigger(BaseTrigger):
             if settings.orphans() == "ignore" or not compat.is_triggerer():
                 return None
             settings.orphan_grace_period()
+            settings.deployment_id()
         except InvalidJobError as error:
             # That is no reason to fail whoever waits for a job.
             self.log.error("Nobody looks for orphans here. %s", error)  # noqa: TRY400 - the message says it all

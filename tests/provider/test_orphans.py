@@ -101,6 +101,38 @@ def test_a_young_job_is_left_alone(on_emulator, project, supervisor):
     assert old[Fate.CANCEL] == [name]
 
 
+def test_a_job_of_another_deployment_is_nobodys_business_here(on_emulator, project, supervisor, log_lines):
+    """A trigger may watch another installation's jobs: their tasks are not this one's, whatever their ids."""
+    submitted(on_emulator, make(program=FOREVER))
+    supervisor.state = "failed"
+
+    fates = orphans(deployment_id="production").sweep(active())
+
+    assert set().union(*map(set, fates.values())) == set()
+    assert "CancelCustomJob" not in on_emulator.control.requests(project)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"task_id": f"group.{'t' * 150}"},
+        {"run_id": "scheduled__2026-03-01T12:30:00+00:00"},
+        {"run_id": "my run / no. 1 \u2013 \u00fcber"},
+        {"task_id": "train_4"},
+    ],
+    ids=["a long task id", "a scheduled run", "an odd run id", "like a mapped instance"],
+)
+def test_ids_that_no_label_can_hold(on_emulator, project, supervisor, ids):
+    """A job's task is known by its ids in full, however they look in labels."""
+    operator = make(program=FOREVER, **{key: value for key, value in ids.items() if key == "task_id"})
+    changes = {key: value for key, value in ids.items() if key == "run_id"}
+    assert run_task(operator, **changes).state == "deferred"
+    (job,) = active()
+    supervisor.state = "failed"
+
+    assert orphans().sweep([job])[Fate.CANCEL] == [job.name]
+
+
 def test_mapped_instances_are_told_apart(on_emulator, project, supervisor):
     """Each instance of a mapped task is asked about by its own index."""
     operator = make(program=FOREVER)

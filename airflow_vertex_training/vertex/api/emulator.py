@@ -18,8 +18,8 @@ _UNIX = "unix:"
 class EmulatorVariableMissingError(Exception):
     """A job was made on the emulator, and this process does not know where that is."""
 
-    def __init__(self) -> None:
-        super().__init__(f"{EMULATOR_VARIABLE} is not set here")
+    def __init__(self, message: str = f"{EMULATOR_VARIABLE} is not set here") -> None:
+        super().__init__(message)
 
 
 def emulator_address(environ: Mapping[str, str] | None = None) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from airflow_vertex_training.vertex.api.emulator import EmulatorVariableMissingError
 from airflow_vertex_training.vertex.api.endpoint import Endpoint, endpoint
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 
@@ -44,3 +47,9 @@ def test_socket_is_an_absolute_path(relative: str) -> None:
     """Airflow's processes have working folders of their own, so the variable's socket is an absolute path."""
     with pytest.raises(InvalidJobError, match=r"^VERTEX_AI_EMULATOR_HOST: .* write unix:/FOLDER/FILE"):
         endpoint("us-central1", None, {"VERTEX_AI_EMULATOR_HOST": relative})
+
+
+def test_a_missing_variable_can_be_pickled() -> None:
+    """The error that says so comes back the same from another process."""
+    error = EmulatorVariableMissingError()
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
