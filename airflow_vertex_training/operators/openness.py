@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,20 +21,25 @@ def openness(dag: Any, files: Sequence[str] = ()) -> Callable[[Any], bool]:
         dag: the DAG, or ``None`` where there is none yet.
         files: endings of files whose content Airflow puts in the place of their names, default none.
     """
-    endings = tuple(files)
     own: Mapping[str, Any] = getattr(dag, "jinja_environment_kwargs", None) or {}
-    marks = [str(own.get(name, mark)) for name, mark in _JINJA.items()]
-    marks += [str(own[name]) for name in _LINES if own.get(name)]
+    marks = [str(own.get(name, mark)) for name, mark in _JINJA.items()] if own else _JINJA.values()
+    lines = [str(own[name]) for name in _LINES if own.get(name)] if own else ()
+    return _test(*marks, lines=tuple(lines), endings=tuple(files))
 
-    variable, block, *others = marks
 
+# Each operator asks for the test of its DAG.
+@lru_cache(maxsize=32)
+def _test(
+    variable: str, block: str, comment: str, *, lines: tuple[str, ...], endings: tuple[str, ...]
+) -> Callable[[Any], bool]:
     def is_open(value: Any) -> bool:
         kind = type(value)
         if kind is str or isinstance(value, str):
             return (
                 variable in value
                 or block in value
-                or any(mark in value for mark in others)
+                or comment in value
+                or (lines != () and any(mark in value for mark in lines))
                 or (endings != () and value.endswith(endings))
             )
         if kind in _CLOSED:

@@ -24,7 +24,9 @@ def plain(value: Any) -> Any:
     Lists and dicts of other kinds become such as well. What can't be read through stays as it is: it is
     refused where it is used.
     """
-    if type(value) in _AS_THEY_ARE:
+    kind = type(value)
+    # Most are: making each command anew costs every DAG file some time.
+    if kind in _AS_THEY_ARE or (kind is list and _AS_THEY_ARE.issuperset(map(type, value))):
         return value
     try:
         return _plain(value)
