@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow import __version__
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -296,16 +297,26 @@ def test_no_is_no_however_a_connection_is_written(monkeypatch, written, is_anony
             hook.get_credentials()
 
 
+from_airflow_3_2 = pytest.mark.skipif(
+    __version__.startswith("3.1."), reason="Airflow 3.1 itself finds no connection in such a variable"
+)
+
+
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
         ('{"conn_type": "aws", "extra": {}}', "its type is 'aws'; it has to be vertex_training or google_cl"),
         ("postgres://me@host/db", "its type is 'postgres'; it has to be vertex_training or google_cloud_pl"),
-        (
+        pytest.param(
             '{"conn_type": "vertex_training", "extra": "{region: x}"}',
             "its extra is no JSON object; write suc",
+            marks=from_airflow_3_2,
         ),
-        ('{"conn_type": "vertex_training", "extra": "[1]"}', "its extra is no JSON object; write such as"),
+        pytest.param(
+            '{"conn_type": "vertex_training", "extra": "[1]"}',
+            "its extra is no JSON object; write such as",
+            marks=from_airflow_3_2,
+        ),
     ],
 )
 def test_a_connection_that_would_do_nothing_is_refused(monkeypatch, written, problem):
