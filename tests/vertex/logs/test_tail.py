@@ -412,4 +412,5 @@ async def test_what_a_client_library_brought_is_not_gone_over_again(
     write(emulator, project, "1", "one")
     with tail().follow("1", since=SINCE) as subscription:
         assert await read_on(subscription, until="one") == ["one"]
-    assert gc.get_freeze_count() > len(gc.get_objects())
+    # A process has far fewer objects before it has loaded one.
+    assert gc.get_freeze_count() > 50_000
