@@ -121,6 +121,8 @@ def main() -> None:
 async def warm_up(side: str) -> None:
     """Load all modules, so that what is measured is the waiting."""
     if side == "ours":
+        # What waits loads the reader of logs, too.
+        import airflow_vertex_training.polling  # noqa: F401
         from airflow_vertex_training.hooks import VertexTrainingHook
 
         client = await VertexTrainingHook("benchmark").get_async_job_service_client(REGION)
