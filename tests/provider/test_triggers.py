@@ -410,7 +410,9 @@ async def test_a_cancel_leaves_a_question_to_airflow_alone(run_job, supervisor, 
         return send(msg)
 
     def ask(msg: Any) -> Any:
-        return async_to_sync(answer)(msg) if type(msg).__name__ == "GetConnection" else send(msg)
+        # Only once: the thread that asks would wait for ever for the loop of a test that is over.
+        is_first = type(msg).__name__ == "GetConnection" and not asked.is_set()
+        return async_to_sync(answer)(msg) if is_first else send(msg)
 
     monkeypatch.setattr(supervisor, "send", ask)
     supervisor.state = "deferred"  # so that nothing else asks for the connection
