@@ -108,15 +108,14 @@ def _task(dag_id: str, task_id: str, map_index: int | None) -> VertexCustomTrain
 class _Later:
     """What an instance of a mapped task gets, and only the run knows."""
 
+    # What Airflow resolves in the run has it, and so is not known yet. Nobody does it here.
+    resolve = None
+
     def __init__(self, argument: str, index: int | None) -> None:
         self._words = f"{argument} of map index {'N' if index is None else index}"
 
     def __str__(self) -> str:
         return self._words
-
-    def resolve(self, context: Any) -> Any:
-        """Nobody asks for it: that is what makes it a value that is not known yet."""
-        raise NotImplementedError
 
 
 def _mapped(said: Any, index: int | None) -> Iterator[tuple[str, Any]]:

@@ -373,9 +373,10 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     def _check_what_is_known(self, said: Mapping[str, Any], reader: Reader) -> None:
         """Check the arguments that are no templates, when the DAG is parsed."""
         self._make_account_plain(reader)
+        shape = None
         # A template's file may change.
-        no_template = said["job_template"] is None
-        shape = None if not no_template else alike.shape(said, reader.is_open, settings.job_templates())
+        if said["job_template"] is None:
+            shape = alike.shape(said, reader.is_open, settings.job_templates())
         if alike.were_right(shape) and not reader.findings:
             return
         task = read_arguments(said, reader)

@@ -18,7 +18,7 @@ from airflow_vertex_training.vertex.spec.table import (
     POOL,
     POOL_ARGUMENTS,
 )
-from airflow_vertex_training.vertex.spec.values import is_list, written_out
+from airflow_vertex_training.vertex.spec.values import is_blank, is_list, written_out
 from airflow_vertex_training.vertex.spec.words import kind
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def _group(name: str, value: Any, where: str, reader: Reader) -> Fields:
     assert group is not None  # noqa: S101 - that is what GROUPS are
     if reader.is_open(value):
         return {each: Said(Open(value), where) for each in JOB if each.startswith(f"{name}.")}
-    if (isinstance(value, (dict, list, tuple)) and not value) or (
-        isinstance(value, str) and not value.strip()
-    ):
+    if is_blank(value) or (isinstance(value, (dict, list, tuple)) and not value):
         return {}
     return read_fields(group, value, where, reader, f"{name}.")
 
@@ -87,7 +85,7 @@ def read_connection(fields: Mapping[str, Any], conn_id: str, reader: Reader) -> 
 
 def _pools(value: Any, where: str, reader: Reader) -> list[Fields] | None:
     value = written_out(value)
-    if value is None or reader.is_open(value) or (isinstance(value, str) and not value.strip()):
+    if value is None or reader.is_open(value) or is_blank(value):
         return None
     if not is_list(value):
         reader.wrong(where, f"must be a list of WorkerPool, got {kind(value)}")

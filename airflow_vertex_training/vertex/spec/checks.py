@@ -15,10 +15,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_vertex_training.vertex.spec.objects import read_item
-from airflow_vertex_training.vertex.spec.reader import Open, Reader
+from airflow_vertex_training.vertex.spec.reader import KEY_IS_OPEN, Open, Reader
 from airflow_vertex_training.vertex.spec.values import (
     as_json,
     as_text,
+    is_blank,
     is_list,
     native,
     unsendable,
@@ -93,7 +94,7 @@ _ENUM_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 def texts(value: Any, where: str, reader: Reader) -> Any:
     """Take a list of texts, as they are written."""
-    if isinstance(value, str) and not value.strip():
+    if is_blank(value):
         return None
     value = written_out(value)
     if not is_list(value):
@@ -160,7 +161,7 @@ def env(value: Any, where: str, reader: Reader) -> Any:
         value = _named(value, where, reader)
         if isinstance(value, Open):
             return value
-    if isinstance(value, str) and not value.strip():
+    if is_blank(value):
         return {}
     if not isinstance(value, Mapping):
         return reader.wrong(where, f"must be a dict of strings, got {type(value).__name__}")
@@ -168,7 +169,7 @@ def env(value: Any, where: str, reader: Reader) -> Any:
     for name, item in value.items():
         at = f"{where}[{name!r}]"
         if reader.is_open(name):
-            reader.wrong(at, "Airflow renders the values of a dict, not its keys")
+            reader.wrong(at, KEY_IS_OPEN)
         elif not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
             reader.wrong(
                 at, "is no name for an environment variable: use letters, digits and _, and no digit first"
@@ -194,9 +195,10 @@ def _named(items: Any, where: str, reader: Reader) -> Any:
         for key in item.keys() - {"name", "value"}:
             reader.wrong(f"{where}[{index}].{key}", "is no field of a variable: it has name and value")
         name, value = item.get("name"), item.get("value")
+        said = "" if value is None else value
         if not isinstance(name, str):
             reader.wrong(f"{where}[{index}].name", f"must be a string, got {kind(name)}")
-        elif found.setdefault(name, "" if value is None else value) != ("" if value is None else value):
+        elif found.setdefault(name, said) != said:
             reader.wrong(f"{where}[{name!r}]", "is said twice and differently: say it once")
     return found if len(reader.findings) == before else Open()
 
@@ -214,7 +216,7 @@ def count(least: int, most: int, unit: str = "") -> Check:
     """Return a check for a whole number within limits; 0 and empty text are none."""
 
     def check(value: Any, where: str, reader: Reader) -> Any:
-        if isinstance(value, str) and not value.strip():
+        if is_blank(value):
             return None
         number = _number(value)
         if number is None or number != number // 1:
@@ -247,7 +249,7 @@ _FLAGS = {
 
 def duration(value: Any, where: str, reader: Reader) -> Any:
     """Take a timedelta, seconds, the API's ``"3600s"`` or its ``{"seconds": 3600}``; empty is none."""
-    if isinstance(value, str) and not value.strip():
+    if is_blank(value):
         return None
     plain = as_duration(value)
     if plain is None:
@@ -318,7 +320,7 @@ def items(kind_of_items: type[Any]) -> Check:
     """Return a check for a list of objects of a class, or of dicts with its fields."""
 
     def check(value: Any, where: str, reader: Reader) -> Any:
-        if isinstance(value, str) and not value.strip():
+        if is_blank(value):
             return None
         value = written_out(value)
         if not is_list(value):

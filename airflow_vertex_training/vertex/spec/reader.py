@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.spec.rows import Row
 
 
+KEY_IS_OPEN = "Airflow renders the values of a dict, not its keys"
+"""What is wrong with a template as the key of a dict."""
+
+
 class Open:
     """A value that is not known yet: a template, another task's result, or what could not be read.
 

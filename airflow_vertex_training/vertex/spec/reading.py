@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_vertex_training.vertex.spec.layers import Layer
 from airflow_vertex_training.vertex.spec.message import OUTPUT_ONLY, POOLS, by_place, snake
 from airflow_vertex_training.vertex.spec.objects import plain
-from airflow_vertex_training.vertex.spec.reader import Open, OpenPart, Reader, Said, is_settled
+from airflow_vertex_training.vertex.spec.reader import KEY_IS_OPEN, Open, OpenPart, Reader, Said, is_settled
 from airflow_vertex_training.vertex.spec.table import ITEMS, JOB, POOL
 from airflow_vertex_training.vertex.spec.values import is_list, written_out
 from airflow_vertex_training.vertex.spec.words import choices, kind, nearest
@@ -191,7 +191,7 @@ class _Walk:
 
     def _unknown(self, place: str, value: Any, where: str, known: Collection[str] = ()) -> None:
         if self.reader.is_open(place):
-            self.reader.wrong(where, "Airflow renders the values of a dict, not its keys")
+            self.reader.wrong(where, KEY_IS_OPEN)
             return
         self.reader.warn(where, f"is no field that this package knows{_offer(place, known)}")
         if not self._is_json(value):

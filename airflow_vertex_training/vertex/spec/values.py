@@ -83,6 +83,11 @@ def is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, _NOT_LISTS)
 
 
+def is_blank(value: Any) -> bool:
+    """Whether a value is text with nothing in it: it says that there is none."""
+    return isinstance(value, str) and not value.strip()
+
+
 def written_out(value: Any) -> Any:
     """Return the list or dict that text stands for, as JSON or Python has it; anything else as it is.
 
