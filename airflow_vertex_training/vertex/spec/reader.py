@@ -71,7 +71,8 @@ class Said(NamedTuple):
 
 def _in_one_line(text: str) -> str:
     """Return text without line breaks: each finding is told in a line, also one about a table."""
-    return " ".join(text.split()) if len(text.splitlines()) > 1 else text
+    # One at the end breaks the line, too, once more follows.
+    return text if text.splitlines() in ([], [text]) else " ".join(text.split())
 
 
 class Reader:
