@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -54,10 +56,23 @@ class AsyncConnection:
         # and the triggerer of Airflow 3.1 does not survive that such a question is cut off.
         opening = asyncio.ensure_future(self._connect())
         try:
-            return await asyncio.shield(opening)
+            client = await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
+        _keep_from_collector(type(client).__name__)
+        return client
+
+
+@functools.cache
+def _keep_from_collector(_kind: str) -> None:
+    """Leave what was loaded for a client out of the garbage collector's passes, once for each kind of client.
+
+    A client library is some hundred thousand objects that live as long as the process. A full pass over them
+    takes a tenth of a second, for which the event loop stands still. What else is there at that moment is
+    left out, too: it goes with its last reference, as most objects do.
+    """
+    gc.freeze()
 
 
 def _close_late(opening: asyncio.Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import socket
 import time
@@ -402,3 +403,13 @@ async def test_one_tail_for_each_connection_and_project(connect: Callable[[], An
     with first.follow("1", since=SINCE):
         pass
     assert get() is not first
+
+
+async def test_what_a_client_library_brought_is_not_gone_over_again(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str
+) -> None:
+    """The garbage collector's full passes, in which the event loop stands still, leave it out."""
+    write(emulator, project, "1", "one")
+    with tail().follow("1", since=SINCE) as subscription:
+        assert await read_on(subscription, until="one") == ["one"]
+    assert gc.get_freeze_count() > 50_000
