@@ -18,9 +18,9 @@ ACCESS = (
             "iam.serviceAccounts.actAs on that account."
         ),
         remedy=(
-            "check that the account exists, and grant the submitting account the role Service Account "
-            "User: 'gcloud iam service-accounts add-iam-policy-binding {account} "
-            "--member=serviceAccount:SUBMITTER --role=roles/iam.serviceAccountUser'."
+            "check that the account exists, and grant the submitting account the role Service Account User: "
+            "'gcloud iam service-accounts add-iam-policy-binding {account} --member=serviceAccount:SUBMITTER "
+            "--role=roles/iam.serviceAccountUser'."
         ),
         call=errors.PermissionDeniedError,
         codes=("INVALID_ARGUMENT", "PERMISSION_DENIED"),
@@ -55,8 +55,8 @@ ACCESS = (
         ),
         remedy=(
             "set the connection's field quota_project_id, or 'gcloud auth application-default "
-            "set-quota-project PROJECT' where Airflow's processes run. A service account's credentials "
-            "need none."
+            "set-quota-project PROJECT' where Airflow's processes run. A service account's credentials need "
+            "none."
         ),
         call=errors.CredentialsError,
         codes=("PERMISSION_DENIED",),
@@ -118,8 +118,8 @@ ACCESS = (
                 (
                     "Vertex AI API has not been used in project 123456789012 before or it is disabled. "
                     "Enable it by visiting "
-                    "https://console.developers.google.com/apis/api/aiplatform.googleapis.com/overview?proj"
-                    "ect=123456789012 then retry."
+                    "https://console.developers.google.com/apis/api/aiplatform.googleapis.com/overview"
+                    "?project=123456789012 then retry."
                 ),
             ),
         ),
@@ -171,8 +171,8 @@ ACCESS = (
             "not do."
         ),
         remedy=(
-            "look the id up ('gcloud projects list'), and give it as project_id or in the connection's "
-            "field project."
+            "look the id up ('gcloud projects list'), and give it as project_id or in the connection's field "
+            "project."
         ),
         call=errors.ProjectNotFoundError,
         codes=("PERMISSION_DENIED", "INVALID_ARGUMENT", "NOT_FOUND"),
@@ -231,8 +231,8 @@ PERMISSION = (
         title="The account lacks the permission {permission}",
         explanation="Google does not say whether the project, or the job, does not exist or may not be used.",
         remedy=(
-            "check the project's id and the region, and grant the account that the connection uses the "
-            "role Vertex AI User (roles/aiplatform.user) in that project."
+            "check the project's id and the region, and grant the account that the connection uses the role "
+            "Vertex AI User (roles/aiplatform.user) in that project."
         ),
         call=errors.PermissionDeniedError,
         codes=("PERMISSION_DENIED",),

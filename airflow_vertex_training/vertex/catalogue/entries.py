@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from airflow_vertex_training.vertex.exceptions import JobEndedError, VertexApiError, VertexTrainingError
 
-__all__ = ["CODES", "Entry", "Explained", "Told", "explain", "unsaid"]
+__all__ = ["CODES", "Entry", "Explained", "Told", "explain"]
 
 # google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 CODES = (
@@ -78,7 +78,7 @@ class Entry:
     Args:
         title: what happened, in a few words: the first line of the error. ``{...}`` stands for a group of
             ``pattern``. Empty where Google's own words say it best.
-        explanation: what it means, in a sentence or two.
+        explanation: what it means, in a sentence or two; ``{...}`` as above.
         remedy: what to do; ``{...}`` as above.
         call: the class of the error where a call was refused, ``None`` where that does not happen.
         job: the class of the error where a job failed, ``None`` where that does not happen.
@@ -116,8 +116,9 @@ class Entry:
         if found is None and told.reason not in self.reasons:
             return None
         groups = {**_UNSAID, **({} if found is None else _said(found))}
-        title, remedy = (each.format_map(groups) for each in (self.title, self.remedy))
-        return Explained(kind, title, self.explanation, remedy)
+        return Explained(
+            kind, *(text.format_map(groups) for text in (self.title, self.explanation, self.remedy))
+        )
 
     @property
     def classes(self) -> tuple[type[VertexTrainingError], ...]:
@@ -151,11 +152,6 @@ class Explained:
 def explain(told: Told, entries: Iterable[Entry]) -> Explained | None:
     """Return the first entry that knows a failure, in the failure's own words."""
     return next((found for entry in entries if (found := entry.match(told))), None)
-
-
-def unsaid(text: str) -> str:
-    """Return a title or a remedy with general words for what only a failure itself can say."""
-    return text.format_map(_UNSAID)
 
 
 def _said(found: re.Match[str]) -> dict[str, str]:

@@ -11,8 +11,7 @@ _TROUBLESHOOTING = "https://cloud.google.com/vertex-ai/docs/training/troubleshoo
 _CONTAINERS = "https://cloud.google.com/vertex-ai/docs/training/containers-overview"
 _READ = (
     "read the program's last lines in the log. If it has none, the account that the training runs as may "
-    "lack the "
-    "role Logs Writer (roles/logging.logWriter)."
+    "lack the role Logs Writer (roles/logging.logWriter)."
 )
 _FRAMES = 'Traceback (most recent call last):\n  File "/app/train.py", line 42, in <module>\n'
 _EXITED = r"replica (?P<replica>[\w-]+) exited"
@@ -89,8 +88,7 @@ PROGRAMS = (
         r"insufficient shared memory|killed by signal: Bus error|No space left on device: '?/dev/shm",
         (
             f"{_FRAMES}RuntimeError: DataLoader worker (pid 42) is killed by signal: Bus error. It is "
-            "possible that "
-            "dataloader's workers are out of shared memory."
+            "possible that dataloader's workers are out of shared memory."
         ),
         "https://pytorch.org/docs/stable/multiprocessing.html#sharing-strategies",
     ),
@@ -122,8 +120,7 @@ PROGRAMS = (
         ),
         (
             "use an image with an older CUDA, or with a framework that was built for this GPU, such as one "
-            "of "
-            "https://cloud.google.com/vertex-ai/docs/training/pre-built-containers."
+            "of https://cloud.google.com/vertex-ai/docs/training/pre-built-containers."
         ),
         (
             r"CUDA driver version is insufficient|driver on your system is too old"
@@ -154,10 +151,8 @@ PROGRAMS = (
         r"does not have storage\.\w+\.\w+ access",
         (
             f"{_FRAMES}google.api_core.exceptions.Forbidden: 403 GET "
-            "https://storage.googleapis.com/storage/v1/b/acme: "
-            "trainer@acme.iam.gserviceaccount.com does not have storage.buckets.get access to the Google "
-            "Cloud "
-            "Storage bucket."
+            "https://storage.googleapis.com/storage/v1/b/acme: trainer@acme.iam.gserviceaccount.com does "
+            "not have storage.buckets.get access to the Google Cloud Storage bucket."
         ),
         "https://cloud.google.com/storage/docs/troubleshooting",
     ),
@@ -190,11 +185,11 @@ PROGRAMS = (
     _exit(
         "11|139",
         (
-            "The program crashed in native code (SIGSEGV): mostly libraries that don't fit each other or "
-            "the driver."
+            "The program crashed in native code (SIGSEGV): mostly libraries that don't fit each other or the "
+            "driver."
         ),
-        "read the program's last lines in the log, and run it with PYTHONFAULTHANDLER=1. Vertex AI tried "
-        "up to three times.",
+        "read the program's last lines in the log, and run it with PYTHONFAULTHANDLER=1. Vertex AI tried up "
+        "to three times.",
     ),
     _exit(
         "126",
@@ -205,17 +200,16 @@ PROGRAMS = (
         "127",
         "The program was not found in the image.",
         (
-            "check 'command': its first word must be a program on the image's PATH, and not a whole "
-            "command line."
+            "check 'command': its first word must be a program on the image's PATH, and not a whole command "
+            "line."
         ),
     ),
     _exit(
         "128",
         "The container's program could not be started: it is not in the image, or not executable.",
         (
-            "check 'command': its first word must be a program on the image's PATH that may be executed, "
-            "and not "
-            "a whole command line. For a Python module write command=['python', '-m', 'MODULE']."
+            "check 'command': its first word must be a program on the image's PATH that may be executed, and "
+            "not a whole command line. For a Python module write command=['python', '-m', 'MODULE']."
         ),
     ),
     _exit(

@@ -11,8 +11,8 @@ SHARED = (
     Entry(
         title="The project's quota is too small for this job: {metrics}",
         explanation=(
-            "Each project has a quota of vCPUs and of each kind of accelerator in each region; many begin "
-            "at 0, and other jobs that run now count. FLEX_START and SPOT have quotas of their own "
+            "Each project has a quota of vCPUs and of each kind of accelerator in each region; many begin at "
+            "0, and other jobs that run now count. FLEX_START and SPOT have quotas of their own "
             "(preemptible)."
         ),
         remedy=(
@@ -52,8 +52,7 @@ SHARED = (
         title="A service perimeter (VPC Service Controls) forbids this",
         explanation=(
             "Airflow's account or network, the project, or one of the job's buckets and images is on the "
-            "other "
-            "side of the perimeter. Roles change nothing about that."
+            "other side of the perimeter. Roles change nothing about that."
         ),
         remedy=(
             "give the identifier in Google's words to who manages the perimeter: it finds the rule in the "
@@ -96,8 +95,7 @@ SHARED = (
                 "FAILED_PRECONDITION",
                 (
                     "Constraint constraints/gcp.restrictNonCmekServices violated for projects/acme "
-                    "attempting "
-                    "to create a resource without a CMEK key."
+                    "attempting to create a resource without a CMEK key."
                 ),
             ),
         ),
@@ -107,8 +105,7 @@ SHARED = (
         title="Vertex AI may not use the encryption key",
         explanation=(
             "A job with 'kms_key_name' is encrypted by Vertex AI's service agent, not by the submitting "
-            "account: "
-            "{agent}."
+            "account: {agent}."
         ),
         remedy=(
             "grant that agent the role Cloud KMS CryptoKey Encrypter/Decrypter "
@@ -152,10 +149,8 @@ SHARED = (
                 "PERMISSION_DENIED",
                 (
                     "trainer@acme.iam.gserviceaccount.com does not have storage.objects.get access to the "
-                    "Google "
-                    "Cloud Storage object. Permission 'storage.objects.get' denied on resource (or it may "
-                    "not "
-                    "exist)."
+                    "Google Cloud Storage object. Permission 'storage.objects.get' denied on resource (or it "
+                    "may not exist)."
                 ),
             ),
         ),
@@ -308,8 +303,7 @@ SHARED = (
         ),
         remedy=(
             "check 'reservation_affinity', whose values are projects/PROJECT/zones/ZONE/reservations/NAME, "
-            "and "
-            "how the reservation is shared: "
+            "and how the reservation is shared: "
             "https://cloud.google.com/vertex-ai/docs/training/use-reservations."
         ),
         call=errors.InvalidRequestError,

@@ -14,8 +14,8 @@ UNREACHED = (
     Entry(
         title="There are no Google credentials here",
         explanation=(
-            "The connection names none, so application default credentials serve, and this process has "
-            "none of those."
+            "The connection names none, so application default credentials serve, and this process has none "
+            "of those."
         ),
         remedy=(
             "give the connection a keyfile or an impersonation chain, run 'gcloud auth application-default "
@@ -63,8 +63,8 @@ UNREACHED = (
         title="Google gave no token for the credentials",
         explanation="Either nobody answered where tokens are given, or the credentials are not good for one.",
         remedy=(
-            "check the network's way to oauth2.googleapis.com, and the connection's keyfile or "
-            "impersonation chain."
+            "check the network's way to oauth2.googleapis.com, and the connection's keyfile or impersonation "
+            "chain."
         ),
         call=errors.UnreachableError,
         codes=("UNAVAILABLE", "TransportError"),
@@ -107,8 +107,8 @@ UNREACHED = (
     Entry(
         title="There is no Vertex AI at this endpoint",
         explanation=(
-            "Google answers there, but not Vertex AI: mostly there is no such region, or Vertex AI is not "
-            "in it."
+            "Google answers there, but not Vertex AI: mostly there is no such region, or Vertex AI is not in "
+            "it."
         ),
         remedy=(
             "check the region's spelling (https://cloud.google.com/vertex-ai/docs/general/locations) and the "
@@ -171,8 +171,8 @@ UNREACHED = (
         title="Nothing answers at the endpoint",
         explanation="No connection came about, so nothing was asked.",
         remedy=(
-            "check the connection's field api_endpoint, the network, and VERTEX_AI_EMULATOR_HOST where it "
-            "is set: does the emulator run?"
+            "check the connection's field api_endpoint, the network, and VERTEX_AI_EMULATOR_HOST where it is "
+            "set: does the emulator run?"
         ),
         call=errors.UnreachableError,
         codes=("UNAVAILABLE",),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.catalogue.calls import CALLS
-from airflow_vertex_training.vertex.catalogue.entries import unsaid
 from airflow_vertex_training.vertex.catalogue.jobs import JOBS
 from airflow_vertex_training.vertex.exceptions import Retry
 
@@ -56,6 +56,23 @@ policy = ExceptionRetryPolicy(rules=[again, *vertex_retry_policy().rules])
 """
 
 
+# What stands for what only a failure itself can say.
+_GENERAL = {
+    "account": "SERVICE_ACCOUNT",
+    "agent": "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
+    "api": "Vertex AI API",
+    "constraint": "CONSTRAINT",
+    "machine": "MACHINE_TYPE",
+    "metrics": "METRICS",
+    "permission": "PERMISSION",
+    "project": "PROJECT",
+    "region": "REGION",
+    "replica": "A replica",
+    "service": "aiplatform.googleapis.com",
+}
+_STATUS = re.compile(r"non-zero status of (\d+)")
+
+
 def page() -> str:
     """Return the page's text."""
     shared = [entry for entry in JOBS if entry in CALLS]
@@ -73,9 +90,9 @@ def page() -> str:
 
 
 def _section(entry: Entry) -> str:
-    title = unsaid(entry.title).replace("{", "").replace("}", "")
-    lines = [f"### {title}\n", f"{unsaid(entry.explanation)}\n", f"**What to do:** {unsaid(entry.remedy)}\n"]
-    lines.append(f"**Error:** {_kinds(entry)}. Another try {entry.classes[0].retry.value}.\n")
+    lines = [f"### {_title(entry)}\n", f"{_general(entry.explanation)}\n"]
+    lines.append(f"**What to do:** {_general(entry.remedy)}\n")
+    lines.append(f"**Error:** {_kinds(entry)}.\n")
     seen = list(_samples(entry))
     if seen:
         lines += ["**In Google's words:**\n", "```text", *seen, "```\n"]
@@ -83,8 +100,25 @@ def _section(entry: Entry) -> str:
     return "\n".join(lines)
 
 
+def _title(entry: Entry) -> str:
+    """Return what a section is called. Exit statuses are named: people look for theirs."""
+    statuses = [found[1] for _, text in entry.samples if (found := _STATUS.search(text))]
+    which = f"status {' or '.join(statuses)}" if statuses else "another status"
+    return _general(entry.title.replace("status {status}", which))
+
+
+def _general(text: str) -> str:
+    return text.format_map(_GENERAL)
+
+
 def _kinds(entry: Entry) -> str:
-    return ", later ".join(f"`{kind.__name__}`" for kind in entry.classes)
+    """Return an entry's classes, and whether another try helps: once where all say the same."""
+    kinds = entry.classes
+    if len({kind.retry for kind in kinds}) == 1:
+        return (
+            f"{', later '.join(f'`{kind.__name__}`' for kind in kinds)}. Another try {kinds[0].retry.value}"
+        )
+    return ", later ".join(f"`{kind.__name__}` (another try {kind.retry.value})" for kind in kinds)
 
 
 def _samples(entry: Entry) -> Iterator[str]:

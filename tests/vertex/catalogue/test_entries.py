@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import pickle
 import re
@@ -53,6 +54,16 @@ def test_a_jobs_own_error_is_recognised(entry: Entry, code: str, text: str) -> N
     """What a job's error says is found under its own entry, not under an earlier one."""
     told = Told(code, text, details=exception_in(text) or text.rpartition("\n")[2], of_job=True)
     assert explain_job(CODES.index(code), text) == entry.match(told)
+
+
+def test_what_only_a_failure_can_say_is_said() -> None:
+    """No name in braces is left in a log, neither where the failure says what it stands for nor elsewhere."""
+    for entry in (*CALLS, *JOBS):
+        told = [Told(code, text) for code, text in entry.samples]
+        told += [Told((*entry.codes, "")[0], "", reason=reason) for reason in entry.reasons]
+        for each in told:
+            for found in (entry.match(each), entry.match(dataclasses.replace(each, of_job=True))):
+                assert found is None or "{" not in found.title + found.advice
 
 
 @pytest.mark.parametrize("code", CODES[1:])
@@ -313,6 +324,16 @@ def test_a_missing_setting_reads_as_a_sentence() -> None:
     error = MissingSettingError("region", "pass region='us-central1'")
     assert str(error) == "region is not set: pass region='us-central1'"
     assert (error.field, error.problem) == ("region", "is not set: pass region='us-central1'")
+
+
+def test_each_section_of_the_page_has_a_heading_of_its_own() -> None:
+    """A reader finds an error by its heading, which has all statuses that it stands for."""
+    headings = re.findall("^### (.*)$", page(), re.MULTILINE)
+    assert sorted({*headings}) == sorted(headings)
+    assert "A replica exited with status 6 or 134" in headings
+    assert headings.index("A replica exited with another status") > headings.index(
+        "A replica exited with status 2"
+    )
 
 
 def test_the_page_is_up_to_date() -> None:
