@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.spec import checks, machines, naming_rules, places
+from airflow_vertex_training.vertex.spec import checks, machines, naming_rules, places, quantities
 from airflow_vertex_training.vertex.spec.pools import WorkerPool
 from airflow_vertex_training.vertex.spec.rows import Part, documented, group, row
 
@@ -29,7 +29,7 @@ class Scheduling(Part):
         default=None,
         metadata=row(
             "timeout",
-            checks.run_time,
+            quantities.run_time,
             "running time after which Vertex ends the job, timedelta or seconds",
             default=timedelta(days=7),
             argument="maximum_run_time",
@@ -39,7 +39,7 @@ class Scheduling(Part):
         default=None,
         metadata=row(
             "restart_job_on_worker_restart",
-            checks.flag,
+            quantities.flag,
             "whether the whole job starts anew when one of its workers does",
         ),
     )
@@ -54,14 +54,14 @@ class Scheduling(Part):
     disable_retries: bool | str | None = field(
         default=None,
         metadata=row(
-            "disable_retries", checks.flag, "whether Vertex lets a job fail at its first internal error"
+            "disable_retries", quantities.flag, "whether Vertex lets a job fail at its first internal error"
         ),
     )
     max_wait_duration: timedelta | float | str | None = field(
         default=None,
         metadata=row(
             "max_wait_duration",
-            checks.duration,
+            quantities.duration,
             "how long FLEX_START waits for machines, timedelta or seconds; 0 is for ever, "
             "default Vertex's, 24 hours",
             zero_counts=True,
@@ -113,12 +113,14 @@ class Access(Part):
 
     enable_web_access: bool | str | None = field(
         default=None,
-        metadata=row("enable_web_access", checks.flag, "whether there is an interactive shell in them"),
+        metadata=row("enable_web_access", quantities.flag, "whether there is an interactive shell in them"),
     )
     enable_dashboard_access: bool | str | None = field(
         default=None,
         metadata=row(
-            "enable_dashboard_access", checks.flag, "whether the primary replica's dashboard can be reached"
+            "enable_dashboard_access",
+            quantities.flag,
+            "whether the primary replica's dashboard can be reached",
         ),
     )
 

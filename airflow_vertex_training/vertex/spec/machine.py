@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_vertex_training.vertex.spec import checks, machines
+from airflow_vertex_training.vertex.spec import checks, machines, quantities
 from airflow_vertex_training.vertex.spec.rows import Part, documented, group, row
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Machine(Part):
         default=None,
         metadata=row(
             "accelerator_count",
-            checks.count(1, 100_000),
+            quantities.count(1, 100_000),
             "accelerators on each machine; needs ``accelerator_type``",
             argument="accelerator_count",
         ),
@@ -131,7 +131,7 @@ class Disk(Part):
         default=None,
         metadata=row(
             "boot_disk_size_gb",
-            checks.count(100, 64_000, " GB"),
+            quantities.count(100, 64_000, " GB"),
             "in GB, 100 to 64,000",
             default=100,
             argument="boot_disk_size_gb",

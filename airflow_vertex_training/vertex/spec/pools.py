@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.spec import checks, images
+from airflow_vertex_training.vertex.spec import checks, images, quantities
 from airflow_vertex_training.vertex.spec.machine import Disk, Machine
 from airflow_vertex_training.vertex.spec.rows import Part, documented, group, row
 
@@ -142,7 +142,7 @@ class WorkerPool(Part):
         default=None,
         metadata=row(
             "replica_count",
-            checks.count(1, 100_000),
+            quantities.count(1, 100_000),
             "how many there are; the first pool has one",
             default=1,
         ),

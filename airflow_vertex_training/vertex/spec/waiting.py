@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.spec import checks, places
+from airflow_vertex_training.vertex.spec import checks, places, quantities
 from airflow_vertex_training.vertex.spec.reader import Open
 from airflow_vertex_training.vertex.spec.words import kind, shown
 
@@ -17,7 +17,7 @@ def seconds(value: Any, default: float, where: str, reader: Reader) -> float:
     """Return a timedelta, number or text as seconds that can be stored; ``None`` is the default."""
     if value is None or value is default:
         return default
-    plain = checks.as_duration(value)
+    plain = quantities.as_duration(value)
     if plain is None:
         reader.wrong(where, f"must be a timedelta or seconds, got {kind(value)}")
         return default
@@ -31,7 +31,7 @@ def switch(value: Any, default: bool, where: str, reader: Reader) -> bool:  # no
     """Return true or false, also where text says it; ``None`` is the default."""
     if value is None or value is default:
         return default
-    plain = checks.flag(value, where, reader)
+    plain = quantities.flag(value, where, reader)
     return plain if isinstance(plain, bool) else default
 
 
