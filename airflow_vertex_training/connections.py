@@ -10,9 +10,16 @@ from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.spec.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["UnusableCredentialsError", "check", "connection_type", "is_yes", "unknown_fields"]
+__all__ = [
+    "UnusableCredentialsError",
+    "check",
+    "connection_type",
+    "credential_fields",
+    "is_yes",
+    "unknown_fields",
+]
 
 # Google's provider has other types with the same fields, such as gcpbigquery.
 _TYPES = ("vertex", "google", "gcp")
@@ -20,8 +27,31 @@ _TYPES = ("vertex", "google", "gcp")
 _OLD_PREFIX = "extra__google_cloud_platform__"
 
 
+# Of the first ones Google's hook takes one only.
+_CREDENTIALS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name", "is_anonymous")
+_BESIDE_CREDENTIALS = ("idp_issuer_url", "idp_extra_params")
+
+
 class UnusableCredentialsError(Exception):
-    """The credentials of a connection can't be made of what it says."""
+    """The credentials of a connection can't be made of what it says.
+
+    Args:
+        fields: the connection's fields that lead to them.
+        error: what came of that.
+    """
+
+    def __init__(self, fields: Sequence[str], error: Exception) -> None:
+        super().__init__(f"{' and '.join(fields) or 'credentials'}: {type(error).__name__}: {error}")
+
+
+def credential_fields(get: Callable[[str], Any]) -> list[str]:
+    """Return which fields of a connection its credentials come from; none for application default ones.
+
+    Args:
+        get: returns the value of a field.
+    """
+    fields = [field for field in (*_CREDENTIALS, *_BESIDE_CREDENTIALS) if get(field)]
+    return fields or [field for field in ("quota_project_id",) if get(field)]
 
 
 def connection_type() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connection
 from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 from google.auth.credentials import AnonymousCredentials, Credentials
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from airflow_vertex_training import compat, connections, settings
 from airflow_vertex_training.vertex.api.emulator import (
@@ -152,8 +152,11 @@ class VertexTrainingHook(GoogleBaseHook):
 
         from airflow_vertex_training.vertex.api import advice
 
-        if not isinstance(error, (GoogleAuthError, GoogleAPICallError)):
-            error = connections.UnusableCredentialsError(f"{type(error).__name__}: {error}")
+        fields = connections.credential_fields(self._get_field)
+        # Google's words for a configuration that can't be read are that there are no default credentials.
+        is_of_fields = bool(fields) and isinstance(error, DefaultCredentialsError)
+        if is_of_fields or not isinstance(error, (GoogleAuthError, GoogleAPICallError)):
+            error = connections.UnusableCredentialsError(fields, error)
         return advice.api_error(f"Getting the credentials of connection {self.gcp_conn_id!r}", error)
 
     def resolve_project(self, project_id: str | None = None) -> str:
@@ -233,13 +236,15 @@ class VertexTrainingHook(GoogleBaseHook):
 
     def connection_default(self, field: str) -> str | None:
         """Return a field of the connection, such as ``network``, ``None`` where it is empty."""
-        value = str(self._get_field(field) or "").strip()
-        return value or None
+        return str(self._get_field(field) or "") or None
 
     def _get_field(self, f: str, default: Any = None) -> Any:
         value = super()._get_field(f, default)
         # Google's hook takes any text for yes, "False" as well.
-        return connections.is_yes(value) if f == "is_anonymous" else value
+        if f == "is_anonymous":
+            return connections.is_yes(value)
+        # What was pasted into the form may have space around it.
+        return value.strip() if isinstance(value, str) else value
 
     def get_job_service_client(self, region: str) -> JobServiceClient:
         """Open a synchronous client for a region. The caller closes its ``transport``."""

@@ -429,14 +429,41 @@ def test_connection_to_a_region_that_is_none(connect):
     assert "check the region's spelling, the connection's field api_endpoint" in message
 
 
-def test_connection_with_a_broken_key(connect):
-    """A key that is none is told with what to do, not in a traceback."""
-    fields = {"region": REGION, "project": "acme"}
-    for broken in ({"keyfile_dict": "{"}, {"keyfile_dict": '{"type": 1}'}, {"key_path": "/nowhere.json"}):
-        worked, message = connect(**fields, **broken).test_connection()
-        assert not worked
-        assert message.startswith("The connection's credentials can't be used\n")
-        assert "What to do: check its fields key_path" in message
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ({"keyfile_dict": "{"}, "keyfile_dict"),
+        ({"keyfile_dict": '{"type": 1}'}, "keyfile_dict"),
+        ({"key_path": "/nowhere.json"}, "key_path"),
+        ({"key_path": "/nowhere.p12"}, "key_path"),
+        ({"key_path": "/nowhere.json", "keyfile_dict": "{}"}, "key_path and keyfile_dict"),
+        ({"key_path": "/nowhere.json", "is_anonymous": True}, "key_path and is_anonymous"),
+        ({"credential_config_file": "/nowhere.json"}, "credential_config_file"),
+        ({"credential_config_file": "{"}, "credential_config_file"),
+        ({"key_secret_name": "key"}, "key_secret_name"),
+        ({"idp_issuer_url": "https://x.y"}, "idp_issuer_url"),
+        ({"idp_extra_params": "{"}, "idp_extra_params"),
+    ],
+)
+def test_connection_with_broken_credentials(connect, monkeypatch, broken, named):
+    """What leads to no credentials is told by the fields that say it, with what to do, not in a traceback."""
+    # Without a way to find credentials of this machine's.
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    worked, message = connect(region=REGION, project="acme", **broken).test_connection()
+    assert not worked
+    assert message.startswith(f"The connection's {named} can't be used\n")
+    assert "What to do: check its fields key_path" in message
+    assert f"The error itself: {named}: " in message
+
+
+def test_space_around_what_was_pasted_does_not_count(connect, keyfile, tmp_path):
+    """A field's text is what stands between blanks, and blanks alone say nothing."""
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(keyfile))
+    hook = connect(project=" acme\n", region=" us-central1 ", key_path=f" {key}\n", service_account="  ")
+    assert (hook.resolve_project(), hook.resolve_region()) == ("acme", "us-central1")
+    assert hook.resolve_service_account() == keyfile["client_email"]
+    assert connect(project="  ", key_path=str(key)).resolve_project() == keyfile["project_id"]
 
 
 # Calls

@@ -41,6 +41,7 @@ _UNSAID = {
     "agent": "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
     "api": "Vertex AI API",
     "constraint": "see Google's words",
+    "fields": "credentials",
     "machine": "MACHINE_TYPE",
     "metrics": "see its details",
     "permission": "that is needed for this",

@@ -26,17 +26,18 @@ UNREACHED = (
         source="https://cloud.google.com/docs/authentication/application-default-credentials",
     ),
     Entry(
-        title="The connection's credentials can't be used",
+        title="The connection's {fields} can't be used",
         explanation=(
-            "What the connection says of them does not lead to any: a file, a key, or a secret is not right."
+            "What the connection says there leads to no credentials: a file, a key, or a secret is not right."
         ),
         remedy=(
             "check its fields key_path (a file on each of Airflow's machines), keyfile_dict, "
-            "credential_config_file and key_secret_name, of which only one may be set. 'airflow connections "
-            "test ID' tries them."
+            "credential_config_file and key_secret_name (which application default credentials read), of "
+            "which only one may be set. 'airflow connections test ID' tries them."
         ),
         call=errors.CredentialsError,
         codes=("UnusableCredentialsError",),
+        pattern=r"(?:error itself|UnusableCredentialsError): (?P<fields>[a-z_]+(?: and [a-z_]+)*): ",
         source="https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/gcp.html",
     ),
     Entry(
