@@ -6,6 +6,8 @@ https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deploym
 
 from __future__ import annotations
 
+import functools
+import logging
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_vertex_training.vertex.states import JobSnapshot
 
 __all__ = ["ALL", "JobMeter", "Kind", "Metric", "job_tags", "measure_end"]
+
+logger = logging.getLogger(__name__)
 
 _TASK = ("dag_id", "task_id", "project", "region")
 _PLACE = ("project", "region")
@@ -49,18 +53,21 @@ class Metric:
     what: str
 
     def tell(self, value: Any, tags: dict[str, str]) -> None:
-        """Tell Airflow.
+        """Tell Airflow. No metric is worth a job: what goes wrong is logged, once a process.
 
         Args:
             value: how many more for a counter, how many for a gauge, a ``timedelta`` for a timer.
             tags: of which those are sent that the metric has.
         """
-        # Where it is used: Airflow loads it, and it changed its place over the versions.
-        from airflow.providers.common.compat.sdk import Stats
+        try:
+            # Where it is used: Airflow loads it, and it changed its place over the versions.
+            from airflow.providers.common.compat.sdk import Stats
 
-        stats: Any = Stats
-        how = {Kind.COUNTER: stats.incr, Kind.GAUGE: stats.gauge, Kind.TIMER: stats.timing}[self.kind]
-        how(self.name, value, tags={key: tags[key] for key in self.tags if key in tags})
+            stats: Any = Stats
+            how = {Kind.COUNTER: stats.incr, Kind.GAUGE: stats.gauge, Kind.TIMER: stats.timing}[self.kind]
+            how(self.name, value, tags={key: tags[key] for key in self.tags if key in tags})
+        except Exception as error:  # noqa: BLE001 - whatever [metrics] configures
+            _say_what_is_wrong(repr(error))
 
 
 SUBMITTED = Metric("vertex_training.submitted", Kind.COUNTER, _TASK, "A task created its job.")
@@ -187,6 +194,11 @@ class JobMeter(Meter):
     def got_lines(self, count: int) -> None:
         """Count lines."""
         LOG_LINES.tell(count, self._tags)
+
+
+@functools.cache
+def _say_what_is_wrong(error: str) -> None:
+    logger.warning("Metrics are missing: Airflow's backend for them failed. %s", error)
 
 
 def job_tags(job_name: str, ti: Any = None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from airflow_vertex_training.hooks import VertexTrainingHook
 from airflow_vertex_training.orphans import Orphans
 from tests.provider.task_runs import run_task
 from tests.provider.test_triggers import first_event, trigger_for
-from tests.provider.training_tasks import FOREVER, REGION, make, submitted
+from tests.provider.training_tasks import FOREVER, REGION, make, only_job, submitted
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -61,10 +61,22 @@ class Told:
         return [(value, tags) for name, value, tags in self.values if name == metric.name]
 
 
+class Broken(Told):
+    """A backend that can't be told anything."""
+
+    def incr(self, stat: str, *args: Any, **kwargs: Any) -> None:
+        """Fail, for our metrics: Airflow's own code does not expect it."""
+        if stat.startswith("vertex_training."):
+            msg = "nobody listens"
+            raise ConnectionError(msg)
+
+    gauge = timing = incr
+
+
 @pytest.fixture
-def told():
+def told(request):
     """What Airflow's metrics hear in this test."""
-    backend = Told()
+    backend = getattr(request, "param", Told)()
     stats: Any = Stats
     if not hasattr(stats, "initialize"):
         pytest.skip("Airflow 3.1 makes its backend itself")
@@ -122,6 +134,16 @@ def test_a_retry(on_emulator, supervisor, told, reattach, expected):
     run_task(operator, try_number=2)
 
     assert {name: count for name, count in told.sums().items() if "_" not in name} == expected
+
+
+@pytest.mark.parametrize("told", [Broken], indirect=True)
+def test_a_backend_that_fails_costs_no_job(on_emulator, project, supervisor, told, log_lines):
+    """Whatever Airflow's metrics raise, the job runs on and the task succeeds; the log says it once."""
+    outcome = run_task(make(deferrable=False))
+
+    assert outcome.state == "success"
+    assert only_job(on_emulator, project)["state"] == "JOB_STATE_SUCCEEDED"
+    assert len([line for line in log_lines if line.startswith("WARNING Metrics are missing: ")]) == 1
 
 
 def test_orphans(on_emulator, supervisor, told):
