@@ -128,16 +128,10 @@ def addresses(
     Returns:
         Those that lead somewhere. The emulator has no TensorBoard and no experiments.
     """
-    found: dict[type[_JobLink], str]
-    page, output = _emulators_page(job.name), job.base_output_directory
-    if page is not None:
-        found = {VertexJobLink: page, VertexLogsLink: log_address(job)}
-        if output:
-            found[VertexOutputLink] = page and f"{page}#output"
-    else:
-        found = {VertexJobLink: job_url(job.name), VertexLogsLink: logs_url(job)}
-        if output:
-            found[VertexOutputLink] = _output_url(output, JobName.parse(job.name).project)
+    found: dict[type[_JobLink], str] = {VertexJobLink: job_url(job.name), VertexLogsLink: log_address(job)}
+    if job.base_output_directory:
+        found[VertexOutputLink] = _output_address(job.name, job.base_output_directory)
+    if emulator_address() is None:
         if tensorboard:
             found[VertexTensorBoardLink] = _tensorboard_url(tensorboard, job.custom_job_id)
         if experiment:
@@ -211,10 +205,15 @@ def logs_url(job: JobSnapshot) -> str:
     return f"{_CONSOLE}/logs/query;query={query}?project={JobName.parse(job.name).project}"
 
 
-def _output_url(folder: str, project: str) -> str:
+def _output_address(job_name: str, folder: str) -> str:
+    """Return the address of a job's output folder; empty where no browser reaches it."""
+    page = _emulators_page(job_name)
+    if page is not None:
+        return page and f"{page}#output"
     if not folder.startswith("gs://"):
         return ""
-    return f"{_CONSOLE}/storage/browser/{quote(folder.removeprefix('gs://').rstrip('/'))}?project={project}"
+    path = quote(folder.removeprefix("gs://").rstrip("/"))
+    return f"{_CONSOLE}/storage/browser/{path}?project={JobName.parse(job_name).project}"
 
 
 def _tensorboard_url(tensorboard: str, custom_job_id: str) -> str:
@@ -226,7 +225,7 @@ def _tensorboard_url(tensorboard: str, custom_job_id: str) -> str:
 
 def _experiment_url(experiment: str) -> str:
     _, project, _, region, *_, name = experiment.split("/")
-    return f"{_CONSOLE}/vertex-ai/experiments/locations/{region}/experiments/{name}?project={project}"
+    return f"{_CONSOLE}/vertex-ai/experiments/locations/{region}/experiments/{quote(name)}?project={project}"
 
 
 def _emulators_page(job_name: str) -> str | None:

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_vertex_training.operators.masking import masked_variables
 from airflow_vertex_training.operators.openness import how_written
 from airflow_vertex_training.vertex.spec import message
 from airflow_vertex_training.vertex.spec.reader import Open
@@ -109,7 +110,7 @@ def preview(
         InvalidJobError: the installed client library knows no such field or accelerator.
     """
     data = message.api_json(job)
-    data = collapsed(masked(data), wholes(whole))
+    data = collapsed(masked_variables(data), wholes(whole))
     later = list(open_places(data, is_open))
     shown = as_written(data)
     if by_client and not later and not whole.unknown:
@@ -127,21 +128,6 @@ def preview(
     parent = f"projects/{project or 'PROJECT'}/locations/{region or 'REGION'}"
     later += [f"parent = {parent}"] if is_open(parent) or not (project and region) else []
     return Preview(parent, shown, later)
-
-
-def masked(custom_job: dict[str, Any]) -> dict[str, Any]:
-    """Return a job as the API's JSON with the values masked that Airflow would mask, by their names."""
-    # Not public, but where Airflow itself takes it from, on all versions.
-    from airflow.sdk._shared.secrets_masker import redact
-
-    for pool in custom_job.get("jobSpec", {}).get("workerPoolSpecs", ()):
-        for program in ("containerSpec", "pythonPackageSpec"):
-            variables = pool.get(program, {}).get("env")
-            for variable in variables if isinstance(variables, list) else ():
-                # One that is a template as a whole is as it was written.
-                if isinstance(variable, dict) and isinstance(variable.get("value"), str):
-                    variable["value"] = str(redact(variable["value"], str(variable.get("name"))))
-    return custom_job
 
 
 def wholes(layer: Layer) -> set[int]:

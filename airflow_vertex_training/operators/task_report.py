@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from airflow_vertex_training import links, metrics
+from airflow_vertex_training.operators.masking import masked_command
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.naming import identity
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_vertex_training.operators.execution import VertexJobOperator
+    from airflow_vertex_training.vertex.api.calls import Jobs
     from airflow_vertex_training.vertex.spec.job import TrainingJob
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.submit.create import Submission
@@ -37,6 +39,22 @@ class TaskReport:
     operator: VertexJobOperator
     context: Context
 
+    def submitting(self, jobs: Jobs, wanted: TrainingJob) -> None:
+        """Tell what is about to be paid for, and what it is to run.
+
+        Args:
+            jobs: of the region that the job is submitted to.
+            wanted: what the task asks for.
+        """
+        log = self.operator.log
+        log.info("Submitting to %s (project %s): %s", jobs.region, jobs.project, wanted.in_words())
+        commands = {pool: masked_command(words) for pool, words in wanted.commands().items()}
+        if len(set(commands.values())) == 1:
+            log.info("Command: %s", *set(commands.values()))
+        else:
+            for pool, command in commands.items():
+                log.info("Command of %s: %s", pool, command)
+
     def announce(self, submitted: Submission, wanted: TrainingJob) -> None:
         """Tell that the job is there.
 
@@ -46,7 +64,8 @@ class TaskReport:
         """
         job, ti = submitted.job, self.context["ti"]
         ti.xcom_push(key=links.XCOM_JOB_NAME, value=job.name)
-        tracking = wanted.tracking
+        as_wanted = _is_as_wanted(submitted, wanted)
+        tracking = wanted.tracking if as_wanted else None
         found = links.addresses(
             job,
             tensorboard=tracking.tensorboard if tracking else None,
@@ -54,7 +73,7 @@ class TaskReport:
         )
         for key, address in found.items():
             ti.xcom_push(key=key, value=address)
-        if _is_as_wanted(submitted, wanted):
+        if as_wanted:
             machines = {"machines": wanted.machines_in_words(), "accelerators": wanted.accelerators()}
             ti.xcom_push(key=XCOM_MACHINES, value=machines)
         url = links.job_url(job.name)
@@ -72,20 +91,20 @@ class TaskReport:
         metrics.CANCELLED.tell(1, metrics.job_tags(job_name, self.context["ti"]))
 
     def ended(self, job: JobSnapshot) -> None:
-        """Tell how long a job was queued and ran; its link to the log ends where the job did."""
-        metrics.measure_end(job, self.context["ti"])
-        logs = links.VertexLogsLink().xcom_key
-        if address := links.addresses(job).get(logs):
-            self.context["ti"].xcom_push(key=logs, value=address)
-
-    def result(self, job: JobSnapshot) -> dict[str, Any]:
-        """Say how a job that succeeded spent its time, tell the outlets, and return the task's result."""
+        """Tell how a job that has ended spent its time; its link to the log ends where the job did."""
         from airflow_vertex_training.vertex.watch import progress
 
         ti = self.context["ti"]
         machines = ti.xcom_pull(key=XCOM_MACHINES, task_ids=ti.task_id, map_indexes=ti.map_index) or {}
         said = progress.summary(job, str(machines.get("machines", "")), int(machines.get("accelerators", 0)))
         self.operator.log.info("%s", said)
+        metrics.measure_end(job, ti)
+        logs = links.VertexLogsLink().xcom_key
+        if address := links.addresses(job).get(logs):
+            ti.xcom_push(key=logs, value=address)
+
+    def result(self, job: JobSnapshot) -> dict[str, Any]:
+        """Tell the outlets of a job that succeeded, and return the task's result."""
         data = wire.snapshot(job)
         result = {**{key: data[key] for key in _RETURNED}, "console_url": links.job_url(job.name)}
         self._tell_outlets(result)

@@ -50,7 +50,7 @@ class TaskSubmission:
         job = operator.training_job(self.context, this)
         with operator.jobs() as jobs:
             jobs.sleep = self._sleep
-            operator.log.info("Submitting to %s (project %s): %s", jobs.region, jobs.project, job.in_words())
+            TaskReport(operator, self.context).submitting(jobs, job)
             return self._submitter(jobs).submit(job, this), job
 
     def see_to_jobs(self, error: Exception) -> Exception:

@@ -9,13 +9,17 @@ import pytest
 
 from airflow_vertex_training import links, metrics
 from airflow_vertex_training.hooks import VertexTrainingHook
+from airflow_vertex_training.operators.task_report import TaskReport
 from airflow_vertex_training.provider_info import get_provider_info
+from airflow_vertex_training.vertex.api import protos
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.spec.job import Access
 from airflow_vertex_training.vertex.states import JobSnapshot
+from airflow_vertex_training.vertex.submit.create import Outcome, Submission
 from tests.provider.task_runs import run_task, task_instance
 from tests.provider.test_triggers import first_event, trigger_for
 from tests.provider.training_tasks import FOREVER, NAME, make, only_job, submitted
+from tests.vertex.conftest import a_job, a_try
 
 JOB = JobSnapshot(
     "projects/acme/locations/us-central1/customJobs/4711",
@@ -65,6 +69,28 @@ def test_links_of_a_job(no_emulator):
 def test_what_a_job_has_not_has_no_link(no_emulator):
     """A job without output, TensorBoard and experiment links to its page and its log only."""
     assert set(by_class(links.addresses(JobSnapshot(NAME)))) == {"VertexJobLink", "VertexLogsLink"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked_for", "linked"),
+    [
+        (Outcome.CREATED, {}, True),
+        (Outcome.ADOPTED, {}, True),
+        (Outcome.ADOPTED, {"machine_type": "n1-standard-8"}, False),
+    ],
+)
+def test_an_adopted_jobs_tensorboard_is_not_guessed(no_emulator, supervisor, outcome, asked_for, linked):
+    """Where a retry asks for something else than its job has, it may be another TensorBoard, too."""
+    tracking = {"tensorboard": TENSORBOARD}
+    made = a_job(a_try(), base_output_directory="gs://acme/x", tracking=tracking)
+    wanted = a_job(a_try(), base_output_directory="gs://acme/x", tracking=tracking, **asked_for)
+    labels = dict(protos.with_fingerprint(protos.to_custom_job(made)).labels)
+    operator = make()
+    report = TaskReport(operator, task_instance(operator).get_template_context())
+
+    report.announce(Submission(JobSnapshot(NAME, labels=labels), outcome), wanted)
+
+    assert ("_link_VertexTensorBoardLink" in supervisor.xcoms) is linked
 
 
 def test_links_on_the_emulator(monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.log import mask_secret
 
 from airflow_vertex_training import compat
 from airflow_vertex_training.links import job_url
@@ -92,6 +94,78 @@ def test_what_an_adopted_job_runs_on_is_not_guessed(on_emulator, project, superv
 
     (line,) = [line for line in log_lines if line.startswith("INFO Succeeded: ")]
     assert "n1-standard" not in line
+
+
+@pytest.mark.parametrize("word", ["Failed", "Cancelled"])
+def test_a_job_that_ended_badly_has_a_summary_too(on_emulator, supervisor, log_lines, word):
+    """What it has cost is told whatever came of it."""
+    operator = make(program=FOREVER)
+    name = submitted(on_emulator, operator)
+    times = {"start_time": "2026-03-01T12:00:00+00:00", "end_time": "2026-03-01T12:30:00+00:00"}
+    job = {"name": name, "state": f"JOB_STATE_{word.upper()}", **times}
+    event = {"version": 1, "status": "error", "kind": "JobFailedError", "message": "no data", "job": job}
+
+    with pytest.raises(VertexTrainingError):
+        resume(operator, "execute_complete", {"event": event})
+
+    assert log_lines.count(f"INFO {word}: ran 30 min on 1 x n1-standard-4.") == 1
+
+
+def test_a_job_that_failed_in_the_worker_has_a_summary_too(on_emulator, supervisor, log_lines):
+    """The same where the task has waited itself."""
+    run_task(make(deferrable=False, program="raise SystemExit(1)"))
+
+    (line,) = [line for line in log_lines if line.startswith("INFO Failed: ")]
+    assert line.endswith(" on 1 x n1-standard-4.")
+
+
+@pytest.mark.parametrize("name", ["hunter2 it's", "two\nlines"])
+def test_the_command_is_told_without_secrets(on_emulator, project, supervisor, log_lines, name):
+    """Values that Airflow masks are masked however they are quoted, and those of options by their names."""
+    secret = f"{name} of a connection"
+    mask_secret(secret)
+    args = ["--epochs", 3, "--password", "geheim1", "--api-key=geheim2", f"x{secret}", "--token"]
+    run_task(make(command=["python", "-m", "trainer"], args=args))
+
+    (line,) = [line for line in log_lines if line.startswith("INFO Command: ")]
+    assert line == (
+        "INFO Command: python -m trainer --epochs 3 --password '***' '--api-key=***' 'x***' --token"
+    )
+
+
+def test_a_long_command_is_cut_off(on_emulator, project, supervisor, log_lines):
+    """A whole program stays one line, of a bounded length."""
+    run_task(make(program="# first line\nprint(1)\n" + "#" * 5_000))
+
+    (line,) = [line for line in log_lines if line.startswith("INFO Command: ")]
+    assert line.startswith("INFO Command: python -c '# first line\\nprint(1)\\n###")
+    assert re.fullmatch(r".{1000} \.\.\. \(\d{4} characters more\)", line.removeprefix("INFO Command: "))
+
+
+@pytest.mark.parametrize(
+    ("pools", "lines"),
+    [
+        ([{}, {"replica_count": 2}], ["Command: python -m trainer"]),
+        (
+            [{}, {"args": ["--worker"]}],
+            [
+                "Command of workerpool0: python -m trainer",
+                "Command of workerpool1: python -m trainer --worker",
+            ],
+        ),
+        (
+            [{}, {"package_uris": ["gs://acme/a.tar.gz"], "python_module": "a.b", "args": ["x"]}],
+            ["Command of workerpool0: python -m trainer", "Command of workerpool1: python -m a.b x"],
+        ),
+    ],
+)
+def test_the_command_of_each_pool_is_told(on_emulator, project, supervisor, log_lines, pools, lines):
+    """Once where all pools run the same, else each."""
+    trainer = {"command": ["python", "-m", "trainer"]}
+    pools = [pool if "python_module" in pool else {**trainer, **pool} for pool in pools]
+    run_task(make(command=None, worker_pools=pools))
+
+    assert [line.removeprefix("INFO ") for line in log_lines if line.startswith("INFO Command")] == lines
 
 
 def test_outlets_are_told_of_the_job(on_emulator, project, supervisor):

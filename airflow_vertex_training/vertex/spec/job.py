@@ -301,6 +301,11 @@ class TrainingJob(Part):
         """Say what it runs on, such as ``1 x g2-standard-8 with 1 x NVIDIA_L4``."""
         return " and ".join(_machine_in_words(pool) for pool in self._pools)
 
+    def commands(self) -> dict[str, list[str]]:
+        """Return what each pool runs, by the pool's name; a pool that leaves it to its image is left out."""
+        commands = {f"workerpool{index}": _command(pool) for index, pool in enumerate(self.worker_pools)}
+        return {name: command for name, command in commands.items() if command}
+
     def accelerators(self) -> int:
         """Count the accelerators of all its machines."""
         counts = [(pool.replica_count, pool.machine) for pool in self._pools]
@@ -313,6 +318,11 @@ class TrainingJob(Part):
     @property
     def _pools(self) -> list[WorkerPool]:
         return [pool for pool in self.worker_pools if pool != WorkerPool()]
+
+
+def _command(pool: WorkerPool) -> list[str]:
+    module = ["python", "-m", pool.python_module] if pool.python_module else []
+    return [*module, *map(str, pool.command or ()), *map(str, pool.args or ())]
 
 
 def _machine_in_words(pool: WorkerPool) -> str:

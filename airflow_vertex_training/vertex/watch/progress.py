@@ -150,7 +150,7 @@ class _Way:
 
 
 def summary(job: JobSnapshot, machines: str = "", accelerators: int = 0) -> str:
-    """Say how a job that succeeded spent its time, on what, and where its output is.
+    """Say how a job that has ended spent its time, on what, and where its output is.
 
     Args:
         job: as it ended.
