@@ -62,6 +62,7 @@ _GENERAL = {
     "agent": "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
     "api": "Vertex AI API",
     "constraint": "CONSTRAINT",
+    "fields": "credentials",
     "machine": "MACHINE_TYPE",
     "metrics": "METRICS",
     "permission": "PERMISSION",
