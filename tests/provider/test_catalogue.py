@@ -177,10 +177,18 @@ def nobody(monkeypatch, request) -> dict[str, Any]:
     return {}
 
 
+def no_grpc(monkeypatch, request) -> dict[str, Any]:
+    """Take the port of the emulator's page for the emulator's own."""
+    address = request.getfixturevalue("emulator").http_address.removeprefix("http://")
+    monkeypatch.setenv("VERTEX_AI_EMULATOR_HOST", address)
+    return {"project_id": "acme"}
+
+
 SCENES: dict[str, Callable[..., dict[str, Any]]] = {
     "There are no Google credentials here": no_credentials,
     "The connection's {fields} can't be used": no_keyfile,
     "The endpoint speaks plaintext, not TLS": plaintext,
+    "What answers at the endpoint does not speak gRPC": no_grpc,
     "The endpoint's TLS certificate is not trusted here": untrusted,
     "The endpoint's host name does not exist": no_such_host,
     "Nothing answers at the endpoint": nobody,

@@ -26,7 +26,7 @@ ACCESS = (
         codes=("INVALID_ARGUMENT", "PERMISSION_DENIED"),
         pattern=(
             r"permission to act as service.?account:?\s*(?P<account>\S+@\S+)?"
-            r"|actAs\b[^@]*?(?P<account_>[\w.-]+@[\w.-]+)|actAs\b"
+            r"|serviceAccounts\.actAs\b(?:[^@]*?(?P<account_>[\w.-]+@[\w.-]+))?"
         ),
         samples=(
             (
@@ -106,7 +106,7 @@ ACCESS = (
         explanation="A project has to enable it once. That can take some minutes.",
         remedy="'gcloud services enable {service} --project {project}'.",
         call=errors.ApiNotEnabledError,
-        codes=("PERMISSION_DENIED",),
+        # Also where no token is given for it: without its API, nobody impersonates.
         pattern=(
             r"(?P<api>\w[\w ]*? API) has not been used in project (?P<project>\S+)"
             r"(?:.*?apis/api/(?P<service>[\w.]+)/)?"
@@ -136,7 +136,10 @@ ACCESS = (
         ),
         call=errors.ProjectBlockedError,
         codes=("PERMISSION_DENIED", "FAILED_PRECONDITION"),
-        pattern=r"requires billing to be enabled(?:.{0,40} on project #?(?P<project>[\w:.-]+))?",
+        pattern=(
+            r"requires billing to be enabled(?:.{0,40} on project #?(?P<project>[\w:.-]+))?"
+            r"|billing account for the owning project is disabled"
+        ),
         reasons=("BILLING_DISABLED",),
         samples=(
             (
@@ -188,6 +191,41 @@ ACCESS = (
         source="https://github.com/GoogleCloudPlatform/training-data-analyst/issues/1811",
     ),
     Entry(
+        title="Vertex AI's service agents are not there yet",
+        explanation=(
+            "They are accounts that Google makes when a project uses Vertex AI for the first time. That "
+            "takes some minutes."
+        ),
+        remedy=(
+            "try again in some minutes. If it stays, 'gcloud beta services identity create "
+            "--service=aiplatform.googleapis.com --project=PROJECT'."
+        ),
+        call=errors.VertexApiError,
+        pattern=(
+            r"service agents? (?:are|is) being provisioned"
+            r"|@gcp-sa-aiplatform[\w.-]*\w\W+(?:does not exist|(?:was |is )?not found)"
+        ),
+        samples=(
+            (
+                "FAILED_PRECONDITION",
+                (
+                    "Service agents are being provisioned "
+                    "(https://cloud.google.com/vertex-ai/docs/general/access-control#service-agents). "
+                    "Service agents are needed to read the Cloud Storage file provided. So please try again "
+                    "in a few minutes."
+                ),
+            ),
+            (
+                "INVALID_ARGUMENT",
+                (
+                    "Service account service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com does "
+                    "not exist."
+                ),
+            ),
+        ),
+        source="https://cloud.google.com/vertex-ai/docs/general/access-control#service-agents",
+    ),
+    Entry(
         title="The credentials' scopes do not cover Vertex AI",
         explanation=(
             "What an account may do is limited by the scopes of its credentials: those in the connection's "
@@ -218,7 +256,10 @@ PERMISSION = (
         ),
         call=errors.PermissionDeniedError,
         codes=("PERMISSION_DENIED",),
-        pattern=r"permission '(?P<permission>(?!aiplatform\.)[\w.]+)' denied",
+        pattern=(
+            r"permission '(?P<permission>(?!aiplatform\.)[\w.]+)' denied"
+            r"|required '(?P<permission_>(?!aiplatform\.)[\w.]+)' permission"
+        ),
         samples=(
             (
                 "PERMISSION_DENIED",

@@ -48,7 +48,7 @@ CALLS = (
         ),
         call=errors.InvalidRequestError,
         codes=("INVALID_ARGUMENT",),
-        pattern=r"machine type \"?(?P<machine>[\w-]+)\"? is not (?:supported|available)",
+        pattern=r"machine type [\"'`]?(?P<machine>[\w-]+)[\"'`]? is not (?:supported|available)",
         samples=(("INVALID_ARGUMENT", 'Machine type "n9-standard-4" is not supported.'),),
         source="https://cloud.google.com/vertex-ai/docs/training/configure-compute",
     ),

@@ -11,10 +11,12 @@ from airflow_vertex_training.vertex import exceptions as errors
 from airflow_vertex_training.vertex import tracebacks
 from airflow_vertex_training.vertex.catalogue.entries import CODES, Entry, Explained, Told, explain
 from airflow_vertex_training.vertex.catalogue.programs import PROGRAMS
+from airflow_vertex_training.vertex.catalogue.said import DISK_HOLDS, DISK_REMEDY
 from airflow_vertex_training.vertex.catalogue.shared import SHARED
 
 __all__ = ["JOBS", "exception_in", "explain_job", "says_itself"]
 
+_OUT_OF_MEMORY = re.compile(r"replica [\w-]+ ran out[ -]of[ -]memory", re.IGNORECASE)
 # SIGKILL and SIGTERM, as Vertex AI's own images and other containers tell them.
 _STATUS = re.compile(r"non-zero status of (-?\d+)")
 _KILLED = frozenset({"9", "137", "15", "143"})
@@ -25,6 +27,66 @@ _TROUBLESHOOTING = "https://cloud.google.com/vertex-ai/docs/training/troubleshoo
 JOBS = (
     *PROGRAMS,
     *SHARED,
+    Entry(
+        title="The registry gives no more images for now",
+        explanation=(
+            "Docker Hub limits how many images are pulled from an address, and Vertex AI's machines share "
+            "theirs with others."
+        ),
+        remedy=(
+            "copy the image to Artifact Registry, or pull it through a remote repository there: "
+            "https://cloud.google.com/artifact-registry/docs/repositories/remote-repo."
+        ),
+        job=errors.JobFailedError,
+        pattern=r"toomanyrequests|pull rate limit",
+        samples=(
+            (
+                "INVALID_ARGUMENT",
+                (
+                    'Failed to pull image "acme/digits:1.4": toomanyrequests: You have reached your pull '
+                    "rate limit. You may increase the limit by authenticating and upgrading: "
+                    "https://www.docker.com/increase-rate-limit"
+                ),
+            ),
+        ),
+        source="https://docs.docker.com/docker-hub/usage/pulls/",
+    ),
+    Entry(
+        title="The disk of a machine is too small",
+        explanation=DISK_HOLDS,
+        remedy=DISK_REMEDY,
+        job=errors.JobFailedError,
+        pattern=r"no space left on device|replicas? low on disk",
+        samples=(
+            (
+                "INVALID_ARGUMENT",
+                (
+                    'Failed to pull image "us-docker.pkg.dev/acme/trainers/digits:1.4": failed to register '
+                    "layer: write /opt/conda/lib/libtorch_cuda.so: no space left on device"
+                ),
+            ),
+        ),
+        source="https://cloud.google.com/vertex-ai/docs/training/configure-compute",
+    ),
+    Entry(
+        title="No machines came in the time that the job may wait",
+        explanation=(
+            "With strategy='FLEX_START' a job waits for machines for as long as max_wait_duration, by "
+            "default a day, and then fails."
+        ),
+        remedy=(
+            "give it a longer max_wait_duration (0 is for ever), use another region or accelerator, or try "
+            "again later (retry_policy=vertex_retry_policy() waits longer)."
+        ),
+        job=errors.JobStockoutError,
+        # Google's words are not known: the field's name, or what it says.
+        pattern=(
+            r"max(?:imum)?[ _-]?wait[ _-]?(?:duration|time)"
+            r"|wait(?:ed|ing) for [\w ]{0,20}(?:resources|machines)"
+        ),
+        samples=(("DEADLINE_EXCEEDED", "The job waited for longer than its max_wait_duration of 86400s."),),
+        source="https://cloud.google.com/vertex-ai/docs/training/schedule-jobs-dws",
+    ),
     Entry(
         title="The job's Spot machines were taken away",
         explanation=(
@@ -110,7 +172,7 @@ def says_itself(code: int | None, message: str) -> bool:
 
 def _was_killed(message: str) -> bool:
     status = _STATUS.search(message)
-    return status is not None and ("ran out" in message or status[1] in _KILLED)
+    return status is not None and (status[1] in _KILLED or bool(_OUT_OF_MEMORY.search(message)))
 
 
 def _last_line(message: str) -> str:

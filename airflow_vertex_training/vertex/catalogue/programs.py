@@ -1,20 +1,18 @@
-"""Failures of the training's own program: how it ended, and what it said of that."""
+"""Failures of the training's own program: how it ended."""
 
 from __future__ import annotations
 
 from airflow_vertex_training.vertex import exceptions as errors
 from airflow_vertex_training.vertex.catalogue.entries import Entry
+from airflow_vertex_training.vertex.catalogue.said import EXITED, SAID
 
 __all__ = ["PROGRAMS"]
 
 _TROUBLESHOOTING = "https://cloud.google.com/vertex-ai/docs/training/troubleshooting"
-_CONTAINERS = "https://cloud.google.com/vertex-ai/docs/training/containers-overview"
 _READ = (
     "read the program's last lines in the log. If it has none, the account that the training runs as may "
     "lack the role Logs Writer (roles/logging.logWriter)."
 )
-_FRAMES = 'Traceback (most recent call last):\n  File "/app/train.py", line 42, in <module>\n'
-_EXITED = r"replica (?P<replica>[\w-]+) exited"
 
 
 def _exit(statuses: str, means: str, remedy: str) -> Entry:
@@ -24,7 +22,7 @@ def _exit(statuses: str, means: str, remedy: str) -> Entry:
         explanation=means,
         remedy=remedy,
         job=errors.JobFailedError,
-        pattern=rf"{_EXITED} with a non-zero status of (?P<status>{statuses})(?!\d)",
+        pattern=rf"{EXITED} with a non-zero status of (?P<status>{statuses})(?!\d)",
         samples=tuple(
             ("INVALID_ARGUMENT", f"The replica workerpool0-0 exited with a non-zero status of {status}.")
             for status in statuses.split("|")
@@ -34,128 +32,8 @@ def _exit(statuses: str, means: str, remedy: str) -> Entry:
     )
 
 
-def _said(
-    title: str,
-    means: str,
-    remedy: str,
-    words: str,
-    sample: str,
-    source: str,
-    kind: type[errors.JobEndedError] = errors.JobFailedError,
-) -> Entry:
-    """Return the entry of a program that says itself why it failed, by an exception or its last words."""
-    return Entry(
-        title=title,
-        explanation=means,
-        remedy=remedy,
-        job=kind,
-        pattern=_EXITED,
-        said=words,
-        samples=(
-            (
-                "INVALID_ARGUMENT",
-                (
-                    "The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: "
-                    "Error. \n"
-                    f"{sample}"
-                ),
-            ),
-        ),
-        source=source,
-    )
-
-
 PROGRAMS = (
-    _said(
-        "{replica} ran out of accelerator memory",
-        "The program wanted more memory of its GPU or TPU than that has. The machine's own is another.",
-        "use a smaller batch, gradient accumulation or mixed precision, or an accelerator with more memory.",
-        (
-            r"CUDA out of memory|RESOURCE_EXHAUSTED: Out of memory|failed to allocate .{0,80} on GPU"
-            r"|CUBLAS_STATUS_ALLOC_FAILED|OOM when allocating (?!.*allocator (?:cpu|mklcpu))"
-        ),
-        f"{_FRAMES}torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB.",
-        "https://pytorch.org/docs/stable/notes/cuda.html#memory-management",
-        kind=errors.OutOfMemoryError,
-    ),
-    _said(
-        "{replica} ran out of shared memory",
-        "Processes that load data pass it on in /dev/shm, which is small in a container.",
-        (
-            "use fewer loader processes (num_workers), or have PyTorch use files: "
-            "torch.multiprocessing.set_sharing_strategy('file_system')."
-        ),
-        r"insufficient shared memory|killed by signal: Bus error|No space left on device: '?/dev/shm",
-        (
-            f"{_FRAMES}RuntimeError: DataLoader worker (pid 42) is killed by signal: Bus error. It is "
-            "possible that dataloader's workers are out of shared memory."
-        ),
-        "https://pytorch.org/docs/stable/multiprocessing.html#sharing-strategies",
-    ),
-    _said(
-        "{replica} wanted more memory than there is",
-        "The program wanted more memory than the machine has, less what Vertex AI's own programs take.",
-        "use a machine_type with more memory, a smaller batch, or fewer loader processes.",
-        (
-            r"\bMemoryError\b|can't allocate memory|Cannot allocate memory|killed by signal: Killed"
-            r"|OOM when allocating .*allocator (?:cpu|mklcpu)"
-        ),
-        f"{_FRAMES}MemoryError: Unable to allocate 7.28 TiB for an array",
-        "https://docs.python.org/3/library/exceptions.html#MemoryError",
-        kind=errors.OutOfMemoryError,
-    ),
-    _said(
-        "{replica} found no GPU",
-        "The program asks for a GPU, and its machine has none.",
-        "set 'accelerator_type' and 'accelerator_count', or a 'machine_type' that has GPUs, in this pool.",
-        r"No CUDA GPUs are available|Found no NVIDIA driver|no CUDA-capable device is detected",
-        f"{_FRAMES}RuntimeError: No CUDA GPUs are available",
-        "https://cloud.google.com/vertex-ai/docs/training/configure-compute",
-    ),
-    _said(
-        "{replica}: the image's CUDA does not fit the machine",
-        (
-            "The CUDA in the image is too new for the machine's driver, or was built for other GPUs than "
-            "this one."
-        ),
-        (
-            "use an image with an older CUDA, or with a framework that was built for this GPU, such as one "
-            "of https://cloud.google.com/vertex-ai/docs/training/pre-built-containers."
-        ),
-        (
-            r"CUDA driver version is insufficient|driver on your system is too old"
-            r"|no kernel image is available|forward compatibility was attempted"
-        ),
-        f"{_FRAMES}RuntimeError: CUDA error: CUDA driver version is insufficient for CUDA runtime version",
-        "https://docs.nvidia.com/deploy/cuda-compatibility/",
-    ),
-    _said(
-        "{replica}: the image was built for another processor",
-        (
-            "Vertex AI's machines have x86-64 processors. Images that are built on a Mac are for ARM unless "
-            "told so."
-        ),
-        "build the image with 'docker build --platform linux/amd64'.",
-        r"exec format error",
-        "exec /usr/bin/python: exec format error",
-        _CONTAINERS,
-        kind=errors.JobImageError,
-    ),
-    _said(
-        "{replica} may not use a bucket",
-        "The training code runs as the job's own service account, and that one has no access there.",
-        (
-            "grant the account that the exception names the role Storage Object User "
-            "(roles/storage.objectUser) on the bucket, or check the argument 'service_account'."
-        ),
-        r"does not have storage\.\w+\.\w+ access",
-        (
-            f"{_FRAMES}google.api_core.exceptions.Forbidden: 403 GET "
-            "https://storage.googleapis.com/storage/v1/b/acme: trainer@acme.iam.gserviceaccount.com does "
-            "not have storage.buckets.get access to the Google Cloud Storage bucket."
-        ),
-        "https://cloud.google.com/storage/docs/troubleshooting",
-    ),
+    *SAID,
     # What a program did comes before all else: its text may end with a traceback, which may hold any words.
     _exit(
         "1",
@@ -190,6 +68,14 @@ PROGRAMS = (
         ),
         "read the program's last lines in the log, and run it with PYTHONFAULTHANDLER=1. Vertex AI tried up "
         "to three times.",
+    ),
+    _exit(
+        "135",
+        "The program met a bus error (SIGBUS): mostly /dev/shm was full, which is small in a container.",
+        (
+            "use fewer loader processes (num_workers), or have PyTorch use files: "
+            "torch.multiprocessing.set_sharing_strategy('file_system')."
+        ),
     ),
     _exit(
         "126",

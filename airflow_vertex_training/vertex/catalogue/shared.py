@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_vertex_training.vertex import exceptions as errors
 from airflow_vertex_training.vertex.catalogue.entries import Entry
+from airflow_vertex_training.vertex.catalogue.resources import RESOURCES
 
 __all__ = ["SHARED"]
 
@@ -102,10 +103,10 @@ SHARED = (
         source="https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints",
     ),
     Entry(
-        title="Vertex AI may not use the encryption key",
+        title="Vertex AI can't use the encryption key",
         explanation=(
             "A job with 'kms_key_name' is encrypted by Vertex AI's service agent, not by the submitting "
-            "account: {agent}."
+            "account: service-PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com."
         ),
         remedy=(
             "grant that agent the role Cloud KMS CryptoKey Encrypter/Decrypter "
@@ -114,8 +115,18 @@ SHARED = (
         ),
         call=errors.PermissionDeniedError,
         job=errors.JobPermissionDeniedError,
-        pattern=r"cloudkms\.\w+\.\w+",
+        pattern=r"cloudkms|crypto.?key|\b(?:KMS|CMEK) key",
         samples=(
+            (
+                "INVALID_ARGUMENT",
+                (
+                    "Provided CryptoKey "
+                    "projects/acme/locations/us-central1/keyRings/training/cryptoKeys/jobs cannot be used in "
+                    "Vertex AI service. Please make sure the CryptoKey is enabled and Vertex AI service "
+                    "account `service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com` has Encryption "
+                    "and Decryption access to the CryptoKey."
+                ),
+            ),
             (
                 "PERMISSION_DENIED",
                 (
@@ -126,63 +137,6 @@ SHARED = (
             ),
         ),
         source="https://cloud.google.com/vertex-ai/docs/general/cmek",
-    ),
-    Entry(
-        title="{account} may not use a bucket",
-        explanation=(
-            "The job's own account reads and writes its buckets, Vertex AI's service agent fetches Python "
-            "packages and writes to the output folder."
-        ),
-        remedy=(
-            "'gcloud storage buckets add-iam-policy-binding gs://BUCKET --member=serviceAccount:{account} "
-            "--role=roles/storage.objectUser'."
-        ),
-        call=errors.PermissionDeniedError,
-        job=errors.JobPermissionDeniedError,
-        pattern=(
-            r"(?P<account>[\w.-]+@[\w.-]+\w)[`'\"]? does not have "
-            r"(?:storage\.\w+\.\w+ access|permission to access (?:the )?(?:bucket"
-            r"|(?:Google )?Cloud Storage|gs:))"
-        ),
-        samples=(
-            (
-                "PERMISSION_DENIED",
-                (
-                    "trainer@acme.iam.gserviceaccount.com does not have storage.objects.get access to the "
-                    "Google Cloud Storage object. Permission 'storage.objects.get' denied on resource (or it "
-                    "may not exist)."
-                ),
-            ),
-        ),
-        source="https://cloud.google.com/storage/docs/troubleshooting",
-    ),
-    Entry(
-        title="There is no such bucket",
-        explanation="Names of buckets are the same for all of Google Cloud: no project has one of this name.",
-        remedy=(
-            "check the 'gs://' addresses of the task, the job template and the connection, letter by letter."
-        ),
-        call=errors.InvalidRequestError,
-        job=errors.JobFailedError,
-        pattern=r"\bbucket\b[^\n]{0,120}?\b(?:does not exist|not found)",
-        samples=(("NOT_FOUND", "The specified bucket does not exist."),),
-        source="https://cloud.google.com/storage/docs/troubleshooting",
-    ),
-    Entry(
-        title="There is no service account {account}",
-        explanation="A job runs as a service account, and this one does not exist, or was deleted.",
-        remedy=(
-            "check the argument 'service_account', or the connection's field, letter by letter: "
-            "'gcloud iam service-accounts list --project=PROJECT'."
-        ),
-        call=errors.InvalidRequestError,
-        job=errors.JobFailedError,
-        pattern=(
-            r"service account\W+(?P<account>[\w.-]+@[\w.-]+\w)\W+(?:does not exist|(?:was |is "
-            r"|could )?not (?:be )?found)"
-        ),
-        samples=(("NOT_FOUND", "Service account trainer@acme.iam.gserviceaccount.com does not exist."),),
-        source="https://cloud.google.com/vertex-ai/docs/general/custom-service-account",
     ),
     Entry(
         title="Google has no such machines to give in {region} now",
@@ -196,8 +150,10 @@ SHARED = (
         ),
         call=errors.StockoutError,
         job=errors.JobStockoutError,
-        codes=("RESOURCE_EXHAUSTED",),
-        pattern=r"resources are insufficient(?: in region: (?P<region>[\w-]+))?",
+        pattern=(
+            r"resources are insufficient(?: in region: (?P<region>[\w-]+))?"
+            r"|does not have enough resources available|RESOURCE_POOL_EXHAUSTED"
+        ),
         samples=(
             (
                 "RESOURCE_EXHAUSTED",
@@ -209,115 +165,5 @@ SHARED = (
         ),
         source="https://cloud.google.com/vertex-ai/docs/training/troubleshooting",
     ),
-    Entry(
-        title="Vertex AI may not read the container image",
-        explanation=(
-            "The image is pulled by Vertex AI's service agent, not by the job's service account: {agent}. "
-            "In a repository that does not exist nobody may read, either."
-        ),
-        remedy=(
-            "check the image's name and the repository's region, and grant that agent the role Artifact "
-            "Registry Reader (roles/artifactregistry.reader) on the repository."
-        ),
-        call=errors.ImageError,
-        job=errors.JobImageError,
-        pattern=(
-            r"(?P<agent>service-\d+@[\w.-]+\w)?[^@]*does not have permission to access (?:the )?"
-            r"(?:artifact registry|container registry|image)"
-            r"|artifactregistry\.\w+\.\w+\W+denied"
-            r"|\b(?:pull|image)\b[^\n]{0,300}?(?:\bdenied\b|unauthorized|forbidden|failed to authorize)"
-        ),
-        samples=(
-            (
-                "INVALID_ARGUMENT",
-                (
-                    "Vertex AI Service Agent "
-                    "service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com does not have "
-                    "permission to access Artifact Registry repository "
-                    "projects/acme/locations/us/repositories/trainers."
-                ),
-            ),
-            (
-                "INVALID_ARGUMENT",
-                (
-                    'Failed to pull image "us-docker.pkg.dev/acme/trainers/digits:1.4": denied: Permission '
-                    '"artifactregistry.repositories.downloadArtifacts" denied on resource '
-                    '"projects/acme/locations/us/repositories/trainers" (or it may not exist)'
-                ),
-            ),
-        ),
-        source="https://cloud.google.com/vertex-ai/docs/general/custom-service-account",
-    ),
-    Entry(
-        title="The container image was not found",
-        explanation="No image has this name and tag, or its repository is elsewhere.",
-        remedy=(
-            "check the argument 'image', letter by letter, and that the tag was pushed: "
-            "'gcloud artifacts docker images list REPOSITORY --include-tags'."
-        ),
-        call=errors.ImageError,
-        job=errors.JobImageError,
-        pattern=r"\bimage\b[^\n]{0,300}?\b(?:not found|does not exist|notfound)|manifest unknown",
-        samples=(
-            ("NOT_FOUND", "Image us-docker.pkg.dev/acme/trainers/digits:1.5 not found."),
-            ("INVALID_ARGUMENT", "The image us-docker.pkg.dev/acme/trainers/digits:1.5 does not exist."),
-        ),
-        source="https://cloud.google.com/vertex-ai/docs/training/troubleshooting",
-    ),
-    Entry(
-        title="Vertex AI can't use the VPC network",
-        explanation=(
-            "A job joins a VPC network by private services access, which has to be set up once in that "
-            "network, with an IP range that is large enough."
-        ),
-        remedy=(
-            "set up private services access and reserve an IP range that is large enough, see "
-            "https://cloud.google.com/vertex-ai/docs/general/vpc-peering; or check the argument 'network', "
-            "which wants the project's number: projects/NUMBER/global/networks/NAME."
-        ),
-        call=errors.NetworkError,
-        job=errors.JobNetworkError,
-        pattern=(
-            r"NETWORK_NOT_(?:PEERED|FOUND)|private services? access|servicenetworking"
-            r"|\bnetwork\b[^\n]{0,200}\b(?:not peered|peering|not found|does not exist)"
-            r"|free blocks in allocated IP ranges"
-        ),
-        samples=(
-            ("FAILED_PRECONDITION", "Error NETWORK_NOT_PEERED"),
-            (
-                "INVALID_ARGUMENT",
-                (
-                    "The network projects/123456789012/global/networks/vpc has no VPC peering to "
-                    "servicenetworking.googleapis.com."
-                ),
-            ),
-            ("NOT_FOUND", "The network projects/123456789012/global/networks/vpc was not found."),
-        ),
-        source="https://github.com/GoogleCloudPlatform/vertex-ai-samples/issues/2611",
-    ),
-    Entry(
-        title="The reservation can't be used",
-        explanation=(
-            "It does not exist, is in a zone of another region, or is not shared with this project and with "
-            "Vertex AI."
-        ),
-        remedy=(
-            "check 'reservation_affinity', whose values are projects/PROJECT/zones/ZONE/reservations/NAME, "
-            "and how the reservation is shared: "
-            "https://cloud.google.com/vertex-ai/docs/training/use-reservations."
-        ),
-        call=errors.InvalidRequestError,
-        job=errors.JobFailedError,
-        pattern=r"\breservation\b[^\n]{0,200}?\b(?:not found|does not exist|not shared)",
-        samples=(
-            (
-                "NOT_FOUND",
-                (
-                    "The resource 'projects/acme/zones/us-central1-a/reservations/gpus': reservation was not "
-                    "found."
-                ),
-            ),
-        ),
-        source="https://cloud.google.com/vertex-ai/docs/training/use-reservations",
-    ),
+    *RESOURCES,
 )

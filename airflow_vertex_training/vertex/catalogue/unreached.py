@@ -15,11 +15,12 @@ UNREACHED = (
         title="There are no Google credentials here",
         explanation=(
             "The connection names none, so application default credentials serve, and this process has none "
-            "of those."
+            "that can be read."
         ),
         remedy=(
-            "give the connection a keyfile or an impersonation chain, run 'gcloud auth application-default "
-            "login', or, for the emulator, set VERTEX_AI_EMULATOR_HOST for each of Airflow's processes."
+            "give the connection a keyfile, run 'gcloud auth application-default login', or correct "
+            "GOOGLE_APPLICATION_CREDENTIALS where it is set. For the emulator, set VERTEX_AI_EMULATOR_HOST "
+            "for each of Airflow's processes."
         ),
         call=errors.CredentialsError,
         codes=("DefaultCredentialsError",),
@@ -41,15 +42,77 @@ UNREACHED = (
         source="https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/gcp.html",
     ),
     Entry(
+        title="The credentials may not impersonate the service account",
+        explanation=(
+            "The connection has an impersonation chain, and one of its accounts does not exist, or may not "
+            "be impersonated by the one before it, or by the credentials themselves."
+        ),
+        remedy=(
+            "check the accounts' names, and grant each the role Service Account Token Creator "
+            "(roles/iam.serviceAccountTokenCreator) on the next."
+        ),
+        call=errors.CredentialsError,
+        codes=("GoogleAuthError", "UNAVAILABLE"),
+        pattern=r"unable to acquire impersonated credentials",
+        samples=(
+            (
+                "UNAVAILABLE",
+                (
+                    "Getting metadata from plugin failed with error: ('Unable to acquire impersonated "
+                    'credentials\', \'{"error": {"code": 403, "message": "Permission '
+                    "iam.serviceAccounts.getAccessToken denied on resource (or it may not exist).\"}}')"
+                ),
+            ),
+        ),
+        source="https://cloud.google.com/iam/docs/service-account-impersonation",
+    ),
+    Entry(
+        title="The machine's metadata server gave no credentials",
+        explanation=(
+            "The connection names none, so those of Google's machine or of GKE serve. This machine has no "
+            "service account, or it can't ask for that."
+        ),
+        remedy=(
+            "give the machine a service account, or on GKE link Airflow's Kubernetes service account to one "
+            "(https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity), or give the "
+            "connection a keyfile."
+        ),
+        call=errors.CredentialsError,
+        codes=("GoogleAuthError", "TransportError", "UNAVAILABLE"),
+        pattern=r"metadata\.google\.internal|169\.254\.169\.254|Compute Engine metadata",
+        samples=(
+            (
+                "UNAVAILABLE",
+                (
+                    "Getting metadata from plugin failed with error: Failed to retrieve "
+                    "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/"
+                    "token from the Google Compute Engine metadata service. Status: 404 Response: b''"
+                ),
+            ),
+        ),
+        source="https://cloud.google.com/compute/docs/metadata/overview",
+    ),
+    Entry(
         title="Google does not take the credentials",
         explanation="They have expired, were revoked, or belong to an account that may not get a token.",
         remedy=(
-            "check the connection's keyfile or impersonation chain (it needs "
-            "roles/iam.serviceAccountTokenCreator), or run 'gcloud auth application-default login' again."
+            "check the connection's keyfile or credential configuration, or, where a person's own "
+            "credentials serve, run 'gcloud auth application-default login' again."
         ),
         call=errors.CredentialsError,
-        codes=("UNAUTHENTICATED", "GoogleAuthError"),
+        codes=("UNAUTHENTICATED", "GoogleAuthError", "UNAVAILABLE"),
+        pattern=(
+            r"^(?:UNAUTHENTICATED|GoogleAuthError):"
+            r"|metadata from plugin failed.*(?:invalid_grant|invalid_rapt|reauthentication)"
+        ),
         samples=(
+            (
+                "UNAVAILABLE",
+                (
+                    "Getting metadata from plugin failed with error: ('invalid_grant: Token has been expired "
+                    "or revoked.', {'error': 'invalid_grant'})"
+                ),
+            ),
             (
                 "UNAUTHENTICATED",
                 (
@@ -73,7 +136,11 @@ UNREACHED = (
         samples=(
             (
                 "UNAVAILABLE",
-                "Getting metadata from plugin failed with error: ('invalid_grant: Bad Request',)",
+                (
+                    "Getting metadata from plugin failed with error: "
+                    "HTTPSConnectionPool(host='oauth2.googleapis.com', port=443): Max retries exceeded with "
+                    "url: /token"
+                ),
             ),
         ),
         source=_GRPC,
@@ -104,6 +171,39 @@ UNREACHED = (
         codes=("UNAVAILABLE",),
         pattern=r"WRONG_VERSION_NUMBER",
         source=_GRPC,
+    ),
+    Entry(
+        title="What answers at the endpoint does not speak gRPC",
+        explanation="It may be a web server or a proxy; an emulator's page is at the port after its own.",
+        remedy="check the connection's field api_endpoint, or VERTEX_AI_EMULATOR_HOST where that is set.",
+        call=errors.EndpointError,
+        codes=("UNAVAILABLE",),
+        pattern=r"failed parsing HTTP/2|http1\.x server",
+        source=_GRPC,
+    ),
+    Entry(
+        title="A proxy does not let the calls through",
+        explanation=(
+            "gRPC goes through the proxy that grpc_proxy, https_proxy or http_proxy names in the environment "
+            "of Airflow's processes."
+        ),
+        remedy=(
+            "have the proxy allow CONNECT to the endpoint, or name the endpoint's host in no_grpc_proxy for "
+            "each of Airflow's processes."
+        ),
+        call=errors.UnreachableError,
+        codes=("UNAVAILABLE",),
+        pattern=r"HTTP proxy returned response code",
+        samples=(
+            (
+                "UNAVAILABLE",
+                (
+                    "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.8:3128: HTTP proxy "
+                    "returned response code 403"
+                ),
+            ),
+        ),
+        source="https://grpc.github.io/grpc/core/md_doc_environment_variables.html",
     ),
     Entry(
         title="There is no Vertex AI at this endpoint",

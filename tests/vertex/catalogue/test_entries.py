@@ -132,7 +132,6 @@ EXITED = "The replica workerpool0-0 exited with a non-zero status of"
             "The project's quota is too small for this job: CustomModelTrainingT4GPUsPerProjectPerRegion",
         ),
         ("INVALID_ARGUMENT", "Request contains an invalid argument.", "", ""),
-        ("NOT_FOUND", "Tensorboard projects/1/locations/l/tensorboards/2 does not exist", "", ""),
         (
             "INVALID_ARGUMENT",
             'Accelerator "NVIDIA_L4" is not supported for machine type "n2-standard-4".',
