@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.emulator.jobs.changes import Changes
+from airflow_vertex_training.emulator.jobs.watchdog import kill_strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,9 @@ __all__ = ["Machine", "Run"]
 _CHUNK = 65_536
 _LONGEST_LINE = 200_000
 """Cloud Logging takes entries of up to 256 KB; a longer line is cut into several."""
+
+_LINES_AT_ONCE = 100
+"""After so many lines others have their turn: a replica that prints without end delays no request."""
 
 _KEPT_LINES = 200
 """Enough for a traceback."""
@@ -55,21 +59,30 @@ class Machine:
 
         Raises:
             OSError: It can't be started.
+            ValueError: The system takes no such argument or variable.
         """
-        # A session of its own is a process group of its own: it can be ended with all that it started.
-        process = await asyncio.create_subprocess_exec(
-            *program.command,
-            cwd=program.folder,
-            env=program.variables,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        outputs: list[_Output] = []
+        try:
+            outputs = [await _Output.open(severity) for severity in ("INFO", "ERROR")]
+            # A session of its own is a process group of its own: it can be ended with all that it started.
+            process = await asyncio.create_subprocess_exec(
+                *program.command,
+                cwd=program.folder,
+                env=program.variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=outputs[0].end,
+                stderr=outputs[1].end,
+                start_new_session=True,
+            )
+        except BaseException:
+            for output in outputs:
+                output.transport.close()
+            raise
+        finally:
+            for output in outputs:
+                os.close(output.end)
         machine = cls(process, folder, write)
-        for stream, severity in ((process.stdout, "INFO"), (process.stderr, "ERROR")):
-            if stream is not None:
-                machine._readers.append(asyncio.create_task(machine._read(stream, severity)))
+        machine._readers += [asyncio.create_task(machine._read(output)) for output in outputs]
         return machine
 
     @property
@@ -96,7 +109,8 @@ class Machine:
         finally:
             self.kill()
         await self.process.wait()
-        # A process that left its group can hold the pipes open: what it prints is not waited for.
+        await asyncio.to_thread(kill_strays, str(self.folder))
+        # Where strays can't be found, they can hold the pipes open: what they print is not waited for.
         _, unfinished = await asyncio.wait(self._readers, timeout=_DRAIN_SECONDS)
         for reader in unfinished:
             reader.cancel()
@@ -108,22 +122,62 @@ class Machine:
         ):  # PermissionError: macOS's answer for a group of zombies
             os.killpg(self.process.pid, number)
 
-    async def _read(self, stream: asyncio.StreamReader, severity: str) -> None:
+    async def _read(self, output: _Output) -> None:
         rest = b""
-        while chunk := await stream.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LONGEST_LINE:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._take(line, severity)
-        if rest:
-            self._take(rest, severity)
+        try:
+            while chunk := await output.stream.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    lines, rest = [*lines, rest], b""
+                for number, line in enumerate(lines, 1):
+                    self._take(line, output.severity)
+                    if not number % _LINES_AT_ONCE:
+                        await asyncio.sleep(0)
+            if rest:
+                self._take(rest, output.severity)
+        finally:
+            output.transport.close()
 
     def _take(self, line: bytes, severity: str) -> None:
-        text = line.decode(errors="replace").rstrip("\r")
-        if severity == "ERROR":
-            self.errors.append(text)
-        self.write(text, severity)
+        for start in range(0, len(line) or 1, _LONGEST_LINE):
+            text = line[start : start + _LONGEST_LINE].decode(errors="replace").rstrip("\r")
+            if severity == "ERROR":
+                self.errors.append(text)
+            self.write(text, severity)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A pipe that a replica prints to.
+
+    asyncio's own pipes won't do: before Python 3.13 the wait for a process is also one for its pipes, and a
+    process that the first one leaves behind holds them open.
+
+    Args:
+        severity: Of what is printed.
+        stream: Reads it.
+        transport: Of the end that is read.
+        end: The descriptor that is printed to.
+    """
+
+    severity: str
+    stream: asyncio.StreamReader
+    transport: asyncio.BaseTransport
+    end: int
+
+    @classmethod
+    async def open(cls, severity: str) -> _Output:
+        """Make a pipe.
+
+        Raises:
+            OSError: Too many files are open.
+        """
+        reading, end = os.pipe()
+        stream = asyncio.StreamReader(limit=_CHUNK)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+        )
+        return cls(severity, stream, transport, end)
 
 
 @dataclass(eq=False)

@@ -158,8 +158,9 @@ class Runner:
             self._terminal.started(job, replica.name, what)
             try:
                 machine = await Machine.start(what, folder, write)
-            except OSError as error:
-                problem = f"{what.command[0]!r} can't be started in {what.folder}: {error.strerror}"
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                problem = f"{what.command[0]!r} can't be started in {what.folder}: {reason}"
                 write(problem, "ERROR")
                 status = _NO_COMMAND if isinstance(error, FileNotFoundError) else _NO_PERMISSION
                 # As Docker says where a container's program is not there.
@@ -184,7 +185,7 @@ class Runner:
         if self._watchdog is None:
             # -I and -S: it needs nothing but the standard library, and has to be up quickly.
             self._watchdog = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(watchdog.__file__))],
+                [sys.executable, "-I", "-S", str(Path(watchdog.__file__)), str(self._work_folder)],
                 stdin=subprocess.PIPE,
                 text=True,
                 bufsize=1,

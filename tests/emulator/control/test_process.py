@@ -135,6 +135,21 @@ def test_life_of_a_process(connect, make_job, tmp_path):
         assert fourth.control.wait_job(queued)["state"] == "JOB_STATE_SUCCEEDED"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strays are found in /proc")
+def test_killed_emulator_leaves_no_stray(connect, make_job):
+    """Not even a process that has left its replica's group, as torchrun's workers do, outlives a SIGKILL."""
+    script = (
+        "import subprocess, time; child = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    with launch("--queue-seconds", "0", "--provision-seconds", "0") as emulator:
+        client = connect(emulator.address)
+        name = client.create_custom_job(parent=PARENT, custom_job=make_job("python", "-c", script)).name
+        child = int(emulator.control.wait_line(name))
+        emulator.kill()
+    assert wait_gone(child)
+
+
 def test_emulator_ends_with_the_process_that_launched_it(tmp_path):
     """When its parent is killed, a launched emulator ends too."""
     script = (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import JobState
@@ -54,6 +56,58 @@ def test_cancel_ends_the_whole_process_group(client, emulator, parent, make_job)
     assert states[-2:] == ["JOB_STATE_CANCELLING", "JOB_STATE_CANCELLED"]
     assert (job["error_code"], job["error_message"]) == (1, "CANCELED")
     assert not _alive(child)
+
+
+STRAY = """
+import subprocess, sys, time
+child = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 600"], start_new_session={own_session})
+time.sleep({seconds})
+print(child.pid, flush=True)
+{end}
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strays are found in /proc")
+@pytest.mark.parametrize("own_session", [False, True])
+@pytest.mark.parametrize("ending", ["exits", "is cancelled"])
+def test_replica_ends_with_its_first_process(client, emulator, parent, make_job, own_session, ending):
+    """As in a container: what the first process leaves behind delays no end and doesn't outlive it.
+
+    That is so whether it holds the output open, ignores SIGTERM, or has a session of its own, as torchrun's
+    workers have.
+    """
+    # So long that the emulator waits for the process already when it ends.
+    end = "time.sleep(600)" if ending == "is cancelled" else ""
+    script = STRAY.format(own_session=own_session, seconds=0.5, end=end)
+    name = client.create_custom_job(parent=parent, custom_job=make_job("python", "-c", script)).name
+    child = int(emulator.control.wait_line(name))
+    if end:
+        client.cancel_custom_job(name=name)
+    state = "JOB_STATE_CANCELLED" if end else "JOB_STATE_SUCCEEDED"
+    assert emulator.control.wait_job(name)["state"] == state
+    assert not _alive(child)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [{"command": ["echo", "a\0b"]}, {"command": ["env"], "env": [{"name": "A", "value": "x\0y"}]}],
+    ids=["command", "env"],
+)
+def test_what_no_system_takes_is_told(client, emulator, parent, make_job, container):
+    """A command or a variable with a NUL character fails the job in words, not as an internal error."""
+    job = make_job("true")
+    job.job_spec.worker_pool_specs[0].container_spec = {"image_uri": "x/y", **container}
+    name = client.create_custom_job(parent=parent, custom_job=job).name
+    assert "null byte" in emulator.control.wait_job(name)["error_message"]
+
+
+def test_long_lines_are_cut(client, emulator, parent, make_job):
+    """No log entry is longer than Cloud Logging takes, whatever the pieces in which a line arrives."""
+    script = "print('x' * 3_000_000)"
+    name = client.create_custom_job(parent=parent, custom_job=make_job("python", "-c", script)).name
+    assert emulator.control.wait_job(name)["state"] == "JOB_STATE_SUCCEEDED"
+    lengths = [len(line["text"]) for line in emulator.control.log_lines(name)]
+    assert (max(lengths) <= 200_000, sum(lengths)) == (True, 3_000_000)
 
 
 def test_stubborn_process_is_killed(client, emulator, parent, make_job):
