@@ -49,6 +49,8 @@ _MACHINE_METRICS = re.compile("custom.?model.?training", re.IGNORECASE)
 
 _BY_WORDS = (
     ("Resources are insufficient", Exhausted.MACHINES),
+    ("does not have enough resources available", Exhausted.MACHINES),
+    ("RESOURCE_POOL_EXHAUSTED", Exhausted.MACHINES),
     ("quota metrics exceed quota limits", Exhausted.QUOTA),
     ("following quotas are exceeded", Exhausted.QUOTA),
 )

@@ -104,7 +104,7 @@ ACCESS = (
     Entry(
         title="The {api} is not enabled in project {project}",
         explanation="A project has to enable it once. That can take some minutes.",
-        remedy="'gcloud services enable {service} --project {project}'.",
+        remedy="run 'gcloud services enable {service} --project {project}'.",
         call=errors.ApiNotEnabledError,
         # Also where no token is given for it: without its API, nobody impersonates.
         pattern=(
@@ -170,8 +170,8 @@ ACCESS = (
     Entry(
         title="There is no project {project}, or the account may not use it",
         explanation=(
-            "Vertex AI wants a project's id, such as acme-ml-4711. Its display name, such as Acme ML, does "
-            "not do."
+            "Vertex AI wants a project's id, such as acme-ml-4711. It does not take the display name, such "
+            "as Acme ML."
         ),
         remedy=(
             "look the id up ('gcloud projects list'), and give it as project_id or in the connection's field "
@@ -197,7 +197,7 @@ ACCESS = (
             "takes some minutes."
         ),
         remedy=(
-            "try again in some minutes. If it stays, 'gcloud beta services identity create "
+            "try again in some minutes. If it stays, run 'gcloud beta services identity create "
             "--service=aiplatform.googleapis.com --project=PROJECT'."
         ),
         call=errors.VertexApiError,

@@ -19,8 +19,8 @@ CALLS = (
     Entry(
         title="A bucket is not in the job's region",
         explanation=(
-            "Vertex AI reads and writes buckets of the job's own region only; a multi-region such as 'us' is "
-            "another."
+            "Vertex AI reads and writes buckets of the job's own region only. A multi-region such as 'us' is "
+            "no such region."
         ),
         remedy=(
             "use a bucket in the job's region: 'gcloud storage buckets describe gs://BUCKET "

@@ -23,8 +23,8 @@ RESOURCES = (
             "packages and writes to the output folder."
         ),
         remedy=(
-            "'gcloud storage buckets add-iam-policy-binding gs://BUCKET --member=serviceAccount:{account} "
-            "--role=roles/storage.objectUser'."
+            "run 'gcloud storage buckets add-iam-policy-binding gs://BUCKET "
+            "--member=serviceAccount:{account} --role=roles/storage.objectUser'."
         ),
         call=errors.PermissionDeniedError,
         job=errors.JobPermissionDeniedError,
@@ -134,7 +134,8 @@ RESOURCES = (
         title="Vertex AI can't use the network attachment",
         explanation=(
             "A job with 'psc_interface_config' joins a VPC network by a network attachment of its own "
-            "region. It is Vertex AI's service agent that uses it, not the submitting account: {agent}."
+            "region. Vertex AI's service agent uses it, not the submitting account: "
+            "service-PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com."
         ),
         remedy=(
             "check the attachment's name and region, that its subnetwork has free addresses, and that the "
@@ -143,7 +144,7 @@ RESOURCES = (
         ),
         call=errors.NetworkError,
         job=errors.JobNetworkError,
-        pattern=r"(?P<agent>service-\d+@[\w.-]+\w)?[^@]*network.?attachment",
+        pattern=r"network.?attachment",
         samples=(
             (
                 "NOT_FOUND",

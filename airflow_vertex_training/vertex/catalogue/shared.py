@@ -24,7 +24,8 @@ SHARED = (
         job=errors.JobQuotaExceededError,
         codes=("RESOURCE_EXHAUSTED",),
         pattern=(
-            r"quota metrics exceed quota limits:\s*(?P<metrics>\S[^\n]*)"
+            # Without the service, so that the metric itself is among the first 100 characters.
+            r"quota metrics exceed quota limits:\s*(?:aiplatform\.googleapis\.com/)?(?P<metrics>\S[^\n]*)"
             r"|following quotas are exceeded:?\s*(?P<metrics_>\S[^\n]*)"
             r"|quota metric '(?P<metrics__>custom model training[^']*)'"
             r"|custom.?model.?training"
@@ -56,8 +57,8 @@ SHARED = (
             "other side of the perimeter. Roles change nothing about that."
         ),
         remedy=(
-            "give the identifier in Google's words to who manages the perimeter: it finds the rule in the "
-            "audit log (https://cloud.google.com/vpc-service-controls/docs/troubleshooting)."
+            "give the identifier in Google's words to whoever manages the perimeter: it finds the rule in "
+            "the audit log (https://cloud.google.com/vpc-service-controls/docs/troubleshooting)."
         ),
         call=errors.PolicyError,
         job=errors.JobPolicyError,
@@ -141,8 +142,8 @@ SHARED = (
     Entry(
         title="Google has no such machines to give in {region} now",
         explanation=(
-            "This is no quota of yours: all customers want the same machines. It passes, but when is not "
-            "known."
+            "This is no quota of yours: all customers want the same machines. It passes, but nobody can say "
+            "when."
         ),
         remedy=(
             "try again later (retry_policy=vertex_retry_policy() waits longer), use another region or "

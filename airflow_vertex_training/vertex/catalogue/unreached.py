@@ -70,7 +70,7 @@ UNREACHED = (
         title="The machine's metadata server gave no credentials",
         explanation=(
             "The connection names none, so those of Google's machine or of GKE serve. This machine has no "
-            "service account, or it can't ask for that."
+            "service account, or can't reach the metadata server."
         ),
         remedy=(
             "give the machine a service account, or on GKE link Airflow's Kubernetes service account to one "
@@ -246,9 +246,7 @@ UNREACHED = (
     ),
     Entry(
         title="The endpoint's TLS certificate is not trusted here",
-        explanation=(
-            "A proxy that opens TLS, or a private endpoint with a certificate of its own, is in between."
-        ),
+        explanation=("A proxy on the way opens TLS, or the private endpoint has a certificate of its own."),
         remedy=(
             "check the connection's field api_endpoint, and have gRPC trust the certificate: "
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE for each of Airflow's processes."
@@ -260,7 +258,7 @@ UNREACHED = (
     ),
     Entry(
         title="The endpoint's host name does not exist",
-        explanation="Nobody was asked for anything: the name can't be looked up here.",
+        explanation="The name can't be looked up here, so no request was sent.",
         remedy="check the region's spelling, the connection's field api_endpoint, and this machine's DNS.",
         call=errors.UnreachableError,
         codes=("UNAVAILABLE",),
@@ -270,7 +268,7 @@ UNREACHED = (
     ),
     Entry(
         title="Nothing answers at the endpoint",
-        explanation="No connection came about, so nothing was asked.",
+        explanation="There was no connection, so no request was sent.",
         remedy=(
             "check the connection's field api_endpoint, the network, and VERTEX_AI_EMULATOR_HOST where it is "
             "set: does the emulator run?"

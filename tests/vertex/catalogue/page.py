@@ -25,7 +25,11 @@ _HEAD = """\
 An error in a task's log begins with what happened. Then it says what that means, what to do, and what Google
 said. This page has all errors that are recognised. Others are shown as Google tells them.
 
-Each error has a class of its own in `airflow_vertex_training.vertex.exceptions`. Where another try *does not
+To find yours, search this page for its first line, for its class, or for the status that the program exited
+with. Words in capitals, such as PROJECT, stand for what the error itself names.
+
+Each error has a class of its own in `airflow_vertex_training.vertex.exceptions`. A second one, named as
+*later*, is that of a job that exists already. Where another try *does not
 help*, the task fails at once, whatever its `retries` say, unless an earlier try has left a job that the next
 one can go on with. From Airflow 3.3 on, a retry policy can decide more finely:
 

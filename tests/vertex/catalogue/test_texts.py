@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from google.api_core.exceptions import ResourceExhausted
 
 from airflow_vertex_training.vertex import states
+from airflow_vertex_training.vertex.api import status
+from airflow_vertex_training.vertex.catalogue.calls import CALLS as ENTRIES
 from airflow_vertex_training.vertex.catalogue.calls import explain_call
 from airflow_vertex_training.vertex.catalogue.entries import Told
 from airflow_vertex_training.vertex.catalogue.jobs import explain_job
+from airflow_vertex_training.vertex.exceptions import TooManyRequestsError
 from airflow_vertex_training.vertex.states import JobSnapshot
 
 ATTACHMENT = "projects/p/regions/us-central1/networkAttachments/n"
@@ -137,6 +141,25 @@ def test_a_refusal_in_other_words(code: str, text: str, kind: str, title: str) -
     assert explained.kind.__name__ == kind
     assert explained.title.startswith(title)
     assert bool(explained.title) == bool(title)
+
+
+EXHAUSTED = [
+    *(text for entry in ENTRIES for code, text in entry.samples if code == "RESOURCE_EXHAUSTED"),
+    "The zone 'z' does not have enough resources available to fulfill the request.",
+    "ZONE_RESOURCE_POOL_EXHAUSTED",
+    "Quota exceeded for quota metric 'Job or LRO submission requests'",
+    "Quota exceeded for quota metric 'Custom model training Nvidia L4 GPUs per region'",
+    "Resource has been exhausted (e.g. check quota).",
+]
+
+
+@pytest.mark.parametrize("text", EXHAUSTED, ids=range(len(EXHAUSTED)))
+def test_what_is_asked_for_again_is_told_as_too_many_requests(text: str) -> None:
+    """A create is repeated where requests ran out, not machines or their quota, and its error says so."""
+    explained = explain_call(Told("RESOURCE_EXHAUSTED", text))
+    assert explained is not None
+    repeated = status.is_request_quota(ResourceExhausted(text))
+    assert repeated == (explained.kind is TooManyRequestsError)
 
 
 EXITED = "The replica workerpool0-0 exited with a non-zero status of"
