@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from airflow_vertex_training import links, metrics
+from airflow_vertex_training import links, log_positions, metrics
 from airflow_vertex_training.operators.masking import masked_command
 from airflow_vertex_training.vertex import wire
 from airflow_vertex_training.vertex.naming import identity
@@ -71,11 +71,16 @@ class TaskReport:
             tensorboard=tracking.tensorboard if tracking else None,
             experiment=tracking.experiment if tracking else None,
         )
-        for key, address in found.items():
-            ti.xcom_push(key=key, value=address)
-        if as_wanted:
-            machines = {"machines": wanted.machines_in_words(), "accelerators": wanted.accelerators()}
-            ti.xcom_push(key=XCOM_MACHINES, value=machines)
+        machines = {"machines": wanted.machines_in_words(), "accelerators": wanted.accelerators()}
+        # Also what there is none of: Airflow logs an error for each XCom that is looked up and is not there.
+        xcoms = {
+            log_positions.KEY: None,
+            **{link.xcom_key: "" for link in links.ALL_LINKS},
+            **found,
+            XCOM_MACHINES: machines if as_wanted else None,
+        }
+        for key, value in xcoms.items():
+            ti.xcom_push(key=key, value=value)
         url = links.job_url(job.name)
         self.operator.log.info(
             "%s %s (%s).%s",

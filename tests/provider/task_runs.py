@@ -21,6 +21,8 @@ class Supervisor:
     state: str | Exception | None = "running"
     answers: threading.Event = field(default_factory=threading.Event)
     xcoms: dict[str, Any] = field(default_factory=dict)
+    # The keys that were looked up and were not there.
+    missed_xcoms: list[str] = field(default_factory=list)
     # What the task's tries have stored, and whether Airflow still takes more from them.
     stored: dict[str, Any] = field(default_factory=dict)
     refuses_to_store: Exception | None = None
@@ -42,6 +44,8 @@ class Supervisor:
             case comms.SetXCom():
                 self.xcoms[msg.key] = msg.value
             case comms.GetXCom():
+                if msg.key not in self.xcoms:
+                    self.missed_xcoms.append(msg.key)
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.key))
             case comms.GetTaskStates():
                 return self._answer_about_states(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timezone
 from urllib.parse import unquote
 
@@ -132,6 +133,19 @@ def test_links_are_there_while_the_job_runs(on_emulator, project, supervisor, ma
         "Interactive shell": "",
     }
     on_emulator.control.wait_job(name, ["JOB_STATE_RUNNING"])
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_no_xcom_is_looked_up_in_vain(on_emulator, project, supervisor, deferrable):
+    """A task, its links and its trigger find every XCom they look up: Airflow logs an error for others."""
+    operator = make(deferrable=deferrable, program="print('one')")
+    ti = task_instance(operator)
+    run_task(operator, ti)
+    # As Airflow does when the task's process ends.
+    assert len([link.get_link(operator, ti_key=ti) for link in operator.operator_extra_links]) == 6
+    if deferrable:
+        asyncio.run(first_event(trigger_for(only_job(on_emulator, project)["name"])))
+    assert supervisor.missed_xcoms == []
 
 
 def test_a_task_without_a_job_has_no_links(supervisor):

@@ -130,14 +130,19 @@ class Images:
         settings = _settings(folder) if folder else {}
         python = _of(self._pythons, uri)
         if python is not None:
-            interpreter = _interpreter(python)
+            interpreter = _interpreter(python, f"--python {uri}")
         elif folder and "python" in settings:
-            interpreter = _interpreter(folder / Path(settings["python"]).expanduser())
+            interpreter = _interpreter(
+                folder / Path(settings["python"]).expanduser(), f"{folder / _FILE}: python"
+            )
         else:
             interpreter = Path(sys.executable)
         work = folder / settings.get("working_directory", "") if folder else None
-        if work is not None and not work.is_dir():
-            raise ValueError(f"image {uri}: the working directory {work} is no folder")
+        if folder and work is not None and not work.is_dir():
+            said_in = (
+                f"{folder / _FILE}: working_directory" if "working_directory" in settings else f"image {uri}"
+            )
+            raise ValueError(f"{said_in}: {work} is no folder")
         return Image(
             uri,
             work,
@@ -177,13 +182,15 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _interpreter(path: Path) -> Path:
+def _interpreter(path: Path, said_in: str) -> Path:
     # Not resolved: a virtual environment is known by the link that its interpreter is.
     path = path.expanduser().absolute()
     interpreter = path / "bin" / "python" if path.is_dir() else path
     if not (interpreter.is_file() and os.access(interpreter, os.X_OK)):
+        what = "is no interpreter and no virtual environment" if path.exists() else "does not exist"
         raise ValueError(
-            f"python: must be an interpreter, or a virtual environment's folder, got {str(path)!r}"
+            f"{said_in}: {path} {what}; name an interpreter or a virtual environment's folder, or leave "
+            "python out for the emulator's own"
         )
     return interpreter
 
