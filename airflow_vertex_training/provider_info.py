@@ -108,7 +108,7 @@ def get_provider_info() -> dict[str, object]:
                         "label": "Job Template",
                         "description": (
                             "Name of a file in the folder [vertex_training] job_templates, which says what "
-                            "tasks leave open. It is heard before the fields here."
+                            "tasks leave open. Its values win over the fields here."
                         ),
                         "schema": {"type": ["string", "null"]},
                     },

@@ -14,6 +14,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project
+html_show_copyright = False  # LICENSE says whose it is
+html_use_index = False  # nobody looks for a page of all names: the reference and the search have them
+html_domain_indices = False
 
 # Docstrings say `name`, as Markdown does, and mean code.
 default_role = "code"

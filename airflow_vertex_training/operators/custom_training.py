@@ -61,7 +61,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
     ``base_output_directory`` and ``console_url``. The XCom ``job_name`` is there as soon as the job is.
 
     Arguments that describe the job are ``None`` where nothing is said here, so that the connection or the
-    package's default is heard; ``""``, ``[]`` and ``0`` say that there is none. All of them may be templates.
+    package's default counts; ``""``, ``[]`` and ``0`` say that there is none. All of them may be templates.
     Each is checked when the DAG is parsed, templates when the task runs, before any call. The attribute
     ``custom_job_request`` is a template field, too: Airflow's Rendered Templates tab shows as it what all
     arguments, the job template and the connection ask for.
@@ -101,7 +101,7 @@ class VertexCustomTrainingOperator(VertexJobOperator):
         protected_artifact_location_id: where protected artifacts are kept; default with the job.
         models: models whose artifacts the job is told of, default none.
         job_template: a file in ``[vertex_training] job_templates`` that says what is not said here, its name
-            without ``.yaml``; default the connection's. It is heard before the connection's other fields.
+            without ``.yaml``; default the connection's. Its values win over the connection's other fields.
         job_spec: a ``CustomJobSpec`` or ``CustomJob`` as a dict, in snake or camel case, also the content of
             a gcloud config, an object of the client library, or text in JSON or YAML; default none. The
             other arguments fill what it leaves open. A field that this package does not know is a warning,

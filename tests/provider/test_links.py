@@ -91,7 +91,7 @@ def test_an_adopted_jobs_tensorboard_is_not_guessed(no_emulator, supervisor, out
 
     report.announce(Submission(JobSnapshot(NAME, labels=labels), outcome), wanted)
 
-    assert ("_link_VertexTensorBoardLink" in supervisor.xcoms) is linked
+    assert bool(supervisor.xcoms["_link_VertexTensorBoardLink"]) is linked
 
 
 def test_links_on_the_emulator(monkeypatch):
