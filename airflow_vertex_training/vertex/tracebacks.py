@@ -35,6 +35,12 @@ _BEGIN = re.compile(
     # Rich, and so Typer and Lightning, draw a box.
     r"|[╭+][─-]+ Traceback \(most recent call last\) [─-]+"
 )
+# An error in the program's own text, which no frame has run: its place is all that comes before it.
+_UNREADABLE = re.compile(r"  File \"[^\"]*\", line \d+$")
+# Before a traceback that ended nothing: of a destructor, an exit handler, a line that can't be logged.
+_IGNORED = re.compile(
+    r"Exception ignored |Error in (?:atexit\._run_exitfuncs|sys\.excepthook):|--- Logging error ---"
+)
 _INSIDE = re.compile(r"[\s|+│╰─]|$")
 _BETWEEN = ("During handling of the above", "The above exception was")
 # At the line's start, as frames are not: ``ValueError: no data``, ``torch.OutOfMemoryError``,
@@ -75,10 +81,12 @@ class _Open:
     Args:
         group: the first line of its exception group, empty where it is no group.
         strange: how many lines have come in between that are none of it.
+        is_ignored: whether Python went on as if there had been no exception.
     """
 
     group: str = ""
     strange: int = 0
+    is_ignored: bool = False
 
 
 # What stands before a traceback's lines, and the severity of the stream that they come on.
@@ -92,6 +100,9 @@ class Tracebacks:
         self._exception = ""
         self._age = 0
         self._open: dict[_Key, _Open] = {}
+        # Whose next traceback is one of those that ended nothing, and whose last one was.
+        self._next_ignored: _Key | None = None
+        self._last_ignored: _Key | None = None
         # An exception whose first line says nothing: whose line is waited for, and how many more.
         self._unsaid: _Key | None = None
         self._left = 0
@@ -120,12 +131,17 @@ class Tracebacks:
             key, rest = ("", severity), line
         if self._unsaid == key and self._says(rest):
             return True
-        if rest.startswith(_BETWEEN):
+        if self._leads_over(key, rest):
             return True
-        if key in self._open:
-            return self._go_on(key, rest)
-        if _PANIC.match(rest):
-            self._found(key, rest)
+        return self._go_on(key, rest) if key in self._open else self._begin_otherwise(key, rest)
+
+    def _leads_over(self, key: _Key, rest: str) -> bool:
+        """Take in a line that says what kind of traceback follows, and return whether it is one."""
+        if _IGNORED.match(rest):
+            self._next_ignored = key
+            return True
+        if rest.startswith(_BETWEEN):
+            self._next_ignored = self._last_ignored
             return True
         return False
 
@@ -135,12 +151,23 @@ class Tracebacks:
             return  # within a group
         if len(self._open) >= _MOST_OPEN:
             self._open.clear()
-        self._open[key] = _Open()
+        self._open[key] = _Open(is_ignored=key == self._next_ignored)
+        self._next_ignored = self._last_ignored = None
+
+    def _begin_otherwise(self, key: _Key, rest: str) -> bool:
+        """Take in what ends a program without a traceback of Python, and return whether it is that."""
+        if _UNREADABLE.match(rest):
+            self._begin(key, rest)
+            return True
+        if _PANIC.match(rest):
+            self._found(key, rest)
+            return True
+        return False
 
     def _go_on(self, key: _Key, rest: str) -> bool:
         told = self._open[key]
         if _INSIDE.match(rest):
-            if grouped := _IN_GROUP.match(rest):
+            if not told.is_ignored and (grouped := _IN_GROUP.match(rest)):
                 self._found_in_group(told, grouped["exception"])
             return True
         found = _EXCEPTION.match(rest)
@@ -151,7 +178,10 @@ class Tracebacks:
             return False
         if not found["of"]:
             del self._open[key]
-        self._found(key, rest)
+        if told.is_ignored:
+            self._last_ignored = key
+        else:
+            self._found(key, rest)
         return True
 
     def _found(self, key: _Key, text: str) -> None:

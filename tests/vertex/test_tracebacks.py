@@ -144,6 +144,9 @@ RAY = f"""{BEGIN}{FRAME}ray.exceptions.RayTaskError(ValueError): ray::f() (pid=1
 {FRAME}ValueError: no data"""
 ACCELERATE = f"""{BEGIN}{FRAME}ValueError: no data
 {BEGIN}{FRAME}subprocess.CalledProcessError: Command '['x']' returned non-zero exit status 1."""
+FAILED = f"{BEGIN}{FRAME}ValueError: no data"
+DESTRUCTOR = f"Exception ignored in: <function Loader.__del__ at 0x7f>\n{BEGIN}{FRAME}"
+CHAINED = "\nDuring handling of the above exception, another exception occurred:\n\n"
 RUST = "thread 'main' panicked at src/main.rs:2:5:"
 RICH = "╭─── Traceback (most recent call last) ───╮\n│ train.py:3 │\n╰────────────╯\nValueError: no data"
 
@@ -175,6 +178,15 @@ WRITERS = (
     "rust",
     "c++",
     "faulthandler",
+    "destructor",
+    "exit handler",
+    "destructor in a chain",
+    "destructor of one rank",
+    "logging",
+    "destructor alone",
+    "destructor before",
+    "excepthook",
+    "syntax",
 )
 
 
@@ -227,6 +239,27 @@ WRITERS = (
         (
             'Fatal Python error: Segmentation fault\n\nThread 0x1 (most recent call first):\n  File "x"',
             "Fatal Python error: Segmentation fault",
+        ),
+        (f"{FAILED}\n{DESTRUCTOR}OSError: cleaning up", "ValueError: no data"),
+        (
+            f"{FAILED}\nException ignored in atexit callback: <function f at 0x7f>\n{BEGIN}{FRAME}OSError: x",
+            "ValueError: no data",
+        ),
+        (f"{FAILED}\n{DESTRUCTOR}KeyError: 1\n{CHAINED}{BEGIN}{FRAME}OSError: x", "ValueError: no data"),
+        (
+            "\n".join(f"[rank0]: {line}" for line in f"{FAILED}\n{DESTRUCTOR}OSError: x".splitlines()),
+            "ValueError: no data",
+        ),
+        (f"--- Logging error ---\n{BEGIN}{FRAME}TypeError: not all\nCall stack:\n{FRAME}Message: 'x'", ""),
+        (f"{DESTRUCTOR}OSError: cleaning up", ""),
+        (f"{DESTRUCTOR}OSError: cleaning up\n{FAILED}", "ValueError: no data"),
+        (
+            f"Error in sys.excepthook:\n{BEGIN}{FRAME}A: b\n\nOriginal exception was:\n{FAILED}",
+            "ValueError: no data",
+        ),
+        (
+            '  File "/app/train.py", line 3\n    x = = 1\n        ^\nSyntaxError: invalid',
+            "SyntaxError: invalid",
         ),
     ],
     ids=WRITERS,

@@ -147,7 +147,7 @@ class Cursor:
         look.token = token
         if look.kind is Kind.LAST:
             job = look.jobs[0]
-            self._lines.setdefault(job, []).extend(job.last_words(reversed(entries), now))
+            self._lines.setdefault(job, []).extend(job.last_words(list(reversed(entries))))
             self._finish([job])
             del group.looks[look.kind]
             return

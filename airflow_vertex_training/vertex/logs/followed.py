@@ -12,7 +12,7 @@ from airflow_vertex_training.vertex.logs.lines import Line, Speaker
 from airflow_vertex_training.vertex.logs.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_vertex_training.vertex.logs.entries import Entry
     from airflow_vertex_training.vertex.tracebacks import Said
@@ -80,6 +80,8 @@ class FollowedJob:
         self._minute = (0, 0)
         self._left_out = 0
         self._per_second = self._paused = 0.0
+        # When the last line before the pause was printed, in nanoseconds since 1970.
+        self._paused_at = 0
         if position:
             self._speaker.know(list(position.get("replicas", ())))
 
@@ -131,7 +133,7 @@ class FollowedJob:
         if now - self._resumed > _CALM:
             self._strikes = 0
         self._strikes += 1
-        self._per_second, self._paused = per_second, now
+        self._per_second, self._paused, self._paused_at = per_second, now, time
         if self.told >= self._most_in_all:
             self.paused_until = math.inf
             return _warning(
@@ -156,11 +158,13 @@ class FollowedJob:
         self.paused_until = None
         self.resumed_at, self._resumed = since, now
         self.seen.forget(since)
-        return self._skipped(now)
+        return self._skipped(now - self._paused)
 
-    def last_words(self, entries: Iterable[Entry], now: float) -> list[Line]:
+    def last_words(self, entries: Sequence[Entry]) -> list[Line]:
         """Return what ends the log of a job that was left out: what is missing, then its last lines."""
-        lines = [self._skipped(now)] if self.is_paused or self._left_out else []
+        until = entries[0].time if entries else self._paused_at
+        is_gap = self.is_paused or self._left_out
+        lines = [self._skipped((until - self._paused_at) / SECOND)] if is_gap else []
         for entry in entries:
             self.seen.add(entry.time, entry.key)
             lines.append(self._speaker.line(entry))
@@ -170,8 +174,8 @@ class FollowedJob:
         """Return the line that says that the job's log was not shown to its end."""
         return _warning(f"The end of the job's log could not be shown in time. All of it: {self.url}")
 
-    def _skipped(self, now: float) -> Line:
-        by_pace = self._per_second * (now - self._paused)
+    def _skipped(self, seconds: float) -> Line:
+        by_pace = self._per_second * seconds
         guess = f" (some {by_pace:.0f}, at the pace before)" if by_pace > self._left_out else ""
         count = "At least 1 line is" if self._left_out <= 1 else f"At least {self._left_out} lines are"
         text = f"{count} left out here{guess}. All of them: {self.url}"

@@ -31,13 +31,18 @@ _NAMES = {
     "CRITICAL": logging.CRITICAL,
 }
 _LETTERS = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
+# A line names its level among its first characters.
+_MOST_CHARACTERS = 200
 # What Vertex calls the lines of the two streams.
 _STREAMS = {"INFO", "ERROR"}
-# ``WARNING:root:text``, ``2026-11-26 12:39:35,123 - trainer - WARNING - text``, ``12:39:35 | WARNING | text``
-_WORD = re.compile(
-    r"(?:\[?(?:[\d/-]{5,10}[T ])?\d\d:\d\d:\d\d[\d.,:Z+-]*\]?[\s|-]*(?:[\w.<>]+[\s:|-]+)?)?"
-    rf"\[?({'|'.join(_NAMES)})\s*(?:[\]:|\s-]|$)"
-)
+# ``WARNING:root:text``, ``2026-11-26 12:39:35,123 - trainer - WARNING - text``, ``12:39:35 | WARNING | x``,
+# ``12:39:35 [42] [main] ERROR text``: after a time come a name, and what is no plain word.
+_TIME = r"\[?(?:[\d/-]{5,10}[T ])?\d\d:\d\d:\d\d[\d.,:Z+-]*\]?[\s|-]*"
+_WHERE = r"(?:(?=\S*[^\sA-Za-z])\S+\s+(?:[|-]\s+)?){0,2}(?:[\w.<>]+[\s:|-]+)?"
+_LEVEL = "|".join(_NAMES)
+_WORD = re.compile(rf"(?:{_TIME}{_WHERE}|\s+)?\[?({_LEVEL})\s*(?:[\]:|\s-]|$)")
+# ``2026-11-26 12:39:35 [warning  ] text``, ``[LightGBM] [Warning] text``
+_IN_BRACKETS = re.compile(rf"(?:{_TIME}|\[\w+\] )?\[(?i:({_LEVEL}))\s*\]")
 # absl and glog: ``W1126 12:39:35.1 42 gpu.cc:7] text``; TensorFlow: ``2026-11-26 12:39:35.1: W gpu.cc:7] x``
 _LETTER = re.compile(
     r"(?:\[rank\d+\]:\s?)?\[?([DIWEF])\d{4} \d\d:\d\d|[\d-]{10} [\d:.]+: ([DIWEF]) \S+:\d+\]"
@@ -45,6 +50,7 @@ _LETTER = re.compile(
 # tqdm and its like, warnings of Python and of shells, and what only ends what was said before.
 _PROGRESS = re.compile(
     r"%\||it/s|s/it|\w+Warning: |^wandb: "
+    r"|^Node\.js v\d|^make(?:\[\d+\])?: \*\*\* "
     r"|^Execution halted$|^exit status \d+$|^goroutine \d+|^\S+\(.*\)$|^[^\w\s]+$"
 )
 
@@ -90,8 +96,9 @@ def _named(payload: Mapping[str, Any]) -> int | None:
 
 
 def _in_text(text: str) -> int | None:
-    if found := _WORD.match(text):
-        return _NAMES[found[1]]
+    text = text[:_MOST_CHARACTERS]
+    if found := _WORD.match(text) or _IN_BRACKETS.match(text):
+        return _NAMES[found[1].upper()]
     found = _LETTER.match(text)
     return _NAMES[_LETTERS[found[1] or found[2]]] if found else None
 

@@ -152,6 +152,20 @@ def test_quiet_jobs_lose_nothing_beside_loud_ones(loud: int) -> None:
         assert f"{number}-89999" in bare(texts)
 
 
+def test_how_much_is_left_out_of_a_job_that_has_ended() -> None:
+    """It is guessed from the time in which the job has printed, not from the time until its end was read."""
+    cloud = Cloud()
+    for line in range(5000):
+        cloud.write("4711", f"line-{line}", 1 + line / 5000)
+    cloud.now = 3.0
+    cloud.follow("4711")
+    cloud.run(5)
+    end_all(cloud)
+    (skipped,) = [text for text in cloud.texts("4711") if "left out here" in text]
+    guess = int(skipped.partition("(some ")[2].partition(",")[0])
+    assert abs(guess - (5000 - 1000 - 50)) < 500
+
+
 def test_lines_of_one_job_are_limited_in_all() -> None:
     """After as many lines as are shown of one job only its last ones follow, with a line that says so."""
     cloud = Cloud()
