@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from airflow_vertex_training.links import Shells
     from airflow_vertex_training.vertex.logs.channel import LogChannel
     from airflow_vertex_training.vertex.logs.followed import Limits
-    from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
+    from airflow_vertex_training.vertex.logs.last_words import LastWords
+    from airflow_vertex_training.vertex.logs.subscription import Subscription
     from airflow_vertex_training.vertex.logs.tail import LogTail
     from airflow_vertex_training.vertex.states import JobSnapshot
     from airflow_vertex_training.vertex.watch.loop import OnActiveJobs
@@ -113,7 +114,9 @@ class Following:
         if shown is not None and (said := shown.said(replica)).exception:
             return said
         try:
-            words = await self.tail().last_words(job.custom_job_id, replica, since=_since(job))
+            words = await self.tail().last_words(
+                job.custom_job_id, replica, since=_since(job), is_drained=shown is not None
+            )
         except Exception:
             self.log.warning("Could not read the job's last lines", exc_info=True)
             return Said()

@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth import exceptions as auth_exceptions
 
 from airflow_vertex_training.vertex.api import status
-from airflow_vertex_training.vertex.catalogue.calls import explain_call
+from airflow_vertex_training.vertex.catalogue.calls import explain_call, lacks_permission
 from airflow_vertex_training.vertex.catalogue.entries import Told
 from airflow_vertex_training.vertex.exceptions import VertexApiError, VertexTrainingError
 
@@ -51,6 +51,11 @@ def describe(error: BaseException) -> str:
     if explained is None or not explained.title:
         return words
     return f"{explained.title}. {explained.advice} {_whose(error)}: {words}".replace("\n", " ")
+
+
+def lacks_role(error: BaseException) -> bool:
+    """Whether an error says that the account lacks a permission, and nothing more special."""
+    return lacks_permission(_told(error))
 
 
 def _whose(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from airflow_vertex_training.vertex.catalogue.entries import Entry, Explained, T
 from airflow_vertex_training.vertex.catalogue.shared import SHARED
 from airflow_vertex_training.vertex.catalogue.unreached import UNREACHED
 
-__all__ = ["CALLS", "explain_call"]
+__all__ = ["CALLS", "explain_call", "lacks_permission"]
 
 CALLS = (
     *ACCESS,
@@ -127,3 +127,9 @@ CALLS = (
 def explain_call(told: Told) -> Explained | None:
     """Return what the error of a call means, ``None`` where it is no error of Google's."""
     return explain(told, CALLS)
+
+
+def lacks_permission(told: Told) -> bool:
+    """Whether the account lacks a permission, and nothing more special is the matter."""
+    explained = explain(told, PERMISSION)
+    return explained is not None and explained == explain_call(told)

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_vertex_training.vertex.logs.payload import of_message
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -55,6 +57,20 @@ def entry_key(log_name: str, time: int, insert_id: str) -> bytes:
     Cloud Logging takes entries with the same log, time and insert id for one.
     """
     return hashlib.blake2b(f"{time} {insert_id} {log_name}".encode(), digest_size=8).digest()
+
+
+def entry_of(message: Any) -> Entry:
+    """Return a ``google.logging.v2.LogEntry``, given as the bare protobuf message."""
+    moment = message.timestamp.ToNanoseconds()
+    return Entry(
+        job_id=message.resource.labels["job_id"],
+        replica=message.resource.labels["task_name"],
+        key=entry_key(message.log_name, moment, message.insert_id),
+        time=moment,
+        received=message.receive_timestamp.ToNanoseconds() or moment,
+        severity=message.severity,
+        payload=of_message(message),
+    )
 
 
 def jobs_filter(job_ids: Iterable[str], since: int, until: int | None = None, replica: str = "") -> str:

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_vertex_training.vertex.logs.payload import extra_fields
+from airflow_vertex_training.vertex.logs.payload import extra_fields, named_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ _NAMES = {
     "DEBUG": logging.DEBUG,
     "INFO": logging.INFO,
     "NOTICE": logging.INFO,
+    "SUCCESS": logging.INFO,
     "WARN": logging.WARNING,
     "WARNING": logging.WARNING,
     "ERROR": logging.ERROR,
@@ -68,7 +69,7 @@ def level_of(entry: Entry, text: str, *, in_traceback: bool) -> int:
     """
     payload = entry.payload
     if isinstance(payload, str) or not _is_plain(payload):
-        level = None if isinstance(payload, str) else _named(payload)
+        level = _named(payload)
         severity = _of_severity(entry.severity)
         return level or (max(severity, logging.ERROR) if in_traceback else severity)
     if in_traceback:
@@ -77,22 +78,26 @@ def level_of(entry: Entry, text: str, *, in_traceback: bool) -> int:
     return _in_text(text) or (logging.INFO if is_stderr else _of_severity(entry.severity))
 
 
-def may_be_last_words(text: str) -> bool:
-    """Whether a line on stderr may say why a program ends, and is no progress bar, and no warning."""
-    if not text.strip() or text[0].isspace() or _PROGRESS.search(text):
+def may_be_last_words(entry: Entry, text: str) -> bool:
+    """Whether a line on stderr may say why a program ends, and is no progress bar, and no warning.
+
+    Args:
+        entry: the entry.
+        text: how it reads, without colours.
+    """
+    if entry.severity != STDERR or not text.strip() or text[0].isspace() or _PROGRESS.search(text):
         return False
-    return (_in_text(text) or logging.ERROR) >= logging.ERROR
+    return min(_named(entry.payload) or logging.ERROR, _in_text(text) or logging.ERROR) >= logging.ERROR
+
+
+def _named(payload: str | Mapping[str, Any]) -> int | None:
+    return None if isinstance(payload, str) else _NAMES.get(named_level(payload))
 
 
 def _is_plain(payload: Mapping[str, Any]) -> bool:
     """Whether Vertex made this payload of a line that was no JSON."""
     is_named = payload.get("level") or payload.get("severity")
     return not is_named and payload.get("levelname") in _STREAMS and not extra_fields(payload)
-
-
-def _named(payload: Mapping[str, Any]) -> int | None:
-    said = payload.get("level") or payload.get("severity") or payload.get("levelname")
-    return _NAMES.get(str(said).upper())
 
 
 def _in_text(text: str) -> int | None:

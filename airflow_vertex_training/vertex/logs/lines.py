@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training.vertex.logs.entries import PRIMARY, SERVICE, clock
-from airflow_vertex_training.vertex.logs.levels import STDERR, level_of, may_be_last_words
+from airflow_vertex_training.vertex.logs.levels import level_of, may_be_last_words
 from airflow_vertex_training.vertex.logs.payload import readable, uncoloured
 from airflow_vertex_training.vertex.tracebacks import Said, Tracebacks
 
@@ -79,7 +79,7 @@ class Speaker:
         in_traceback = replica.tracebacks.take(plain, entry.severity)
         level = level_of(entry, plain, in_traceback=in_traceback)
         replica.last.append(text)
-        is_last_words = entry.severity == STDERR and not in_traceback and may_be_last_words(plain)
+        is_last_words = not in_traceback and may_be_last_words(entry, plain)
         replica.last_words.append(plain.partition("\n")[0] if is_last_words else "")
         late = entry.time < replica.newest
         replica.newest = max(replica.newest, entry.time)

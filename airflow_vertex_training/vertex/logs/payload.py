@@ -6,13 +6,14 @@ text that a browser and a terminal can show.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["extra_fields", "of_message", "readable", "uncoloured"]
+__all__ = ["extra_fields", "named_level", "of_message", "readable", "uncoloured"]
 
 # A longer text fills a log with what nobody reads.
 _MOST_CHARACTERS = 16_000
@@ -21,6 +22,11 @@ _MOST_CHARACTERS = 16_000
 _ABOUT_THE_LINE = frozenset(
     {"message", "levelname", "level", "severity", "attrs", "time", "timestamp", "logName", "asctime"}
 )
+
+# Where loggers put what is said: Vertex's own field, then those of slog and zap, structlog, and loguru.
+_MESSAGES = ("message", "msg", "event", "text")
+# An object of more parts is no log line.
+_MOST_PARTS = 100
 
 # Colours (CSI ... m) stay: Airflow shows them. All else that moves a terminal's cursor goes.
 _ESCAPES = re.compile(
@@ -47,7 +53,8 @@ def of_message(message: Any) -> str | dict[str, Any]:
     """
     kind = message.WhichOneof("payload")
     if kind == "json_payload":
-        return {name: _plain(value) for name, value in message.json_payload.fields.items()}
+        payload = {name: _plain(value) for name, value in message.json_payload.fields.items()}
+        return _of_json_line(payload) or payload
     return str(message.text_payload) if kind == "text_payload" else ""
 
 
@@ -58,9 +65,14 @@ def readable(payload: str | Mapping[str, Any]) -> str:
     """
     if isinstance(payload, str):
         return _shown(payload.rstrip("\n"))
-    message = payload.get("message")
-    parts = [] if message is None or message == "" else [_value(message).rstrip("\n")]
-    extra = {name: _value(value).rstrip("\n") for name, value in extra_fields(payload).items()}
+    said = _said_in(payload)
+    parts = [_value(payload[said]).rstrip("\n")] if said else []
+    # In an order of their own: that of a message's fields is another one each time.
+    extra = {
+        name: _value(value).rstrip("\n")
+        for name, value in sorted(extra_fields(payload).items())
+        if name != said
+    }
     short = " ".join(f"{name}={value}" for name, value in extra.items() if "\n" not in value)
     if short:
         parts.append(f"({short})" if parts else short)
@@ -77,9 +89,39 @@ def extra_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def named_level(payload: Mapping[str, Any]) -> str:
+    """Return the level that a payload names, in capitals; empty where it names none."""
+    level = payload.get("level") or payload.get("severity") or payload.get("levelname")
+    record = payload.get("record")
+    if level is None and isinstance(record, dict) and isinstance(record.get("level"), dict):
+        level = record["level"].get("name")
+    return str(level or "").upper()
+
+
 def uncoloured(text: str) -> str:
     """Return a text without colours, for who looks for words in it."""
     return _COLOURS.sub("", text) if "\x1b" in text else text
+
+
+def _of_json_line(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of a line of JSON that Vertex took for text; empty where it is no logger's line."""
+    text = payload.get("message")
+    if not isinstance(text, str) or not text.startswith("{") or extra_fields(payload):
+        return {}
+    if text.count("{") + text.count("[") > _MOST_PARTS:
+        return {}
+    try:
+        found = json.loads(text)
+        # It may hold half of a pair, which no log can.
+        json.dumps(found, ensure_ascii=False).encode()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and named_level(found).isalpha() else {}
+
+
+def _said_in(payload: Mapping[str, Any]) -> str:
+    """Return the field that says what is to be said, empty where there is none."""
+    return next((name for name in _MESSAGES if payload.get(name) not in (None, "")), "")
 
 
 def _plain(value: Any) -> Any:
@@ -97,7 +139,7 @@ def _value(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_value(part)}" for name, part in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {_value(part)}" for name, part in sorted(value.items())) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return str(value)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-
-from airflow_vertex_training.vertex.tracebacks import Said
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,19 +40,6 @@ class Batch:
     position: dict[str, Any]
     before: dict[str, Any]
     received: int
-
-
-@dataclass(frozen=True)
-class LastWords:
-    """What a replica printed last.
-
-    Args:
-        lines: its last lines; none where they could not be read in time.
-        said: what it said of its failure.
-    """
-
-    lines: list[str]
-    said: Said = field(default_factory=Said)
 
 
 class Subscription:

@@ -17,13 +17,14 @@ from google.auth.exceptions import GoogleAuthError
 
 from airflow_vertex_training.vertex.api import status
 from airflow_vertex_training.vertex.api.log_calls import AsyncLogs
-from airflow_vertex_training.vertex.logs import payload, trouble
+from airflow_vertex_training.vertex.logs import trouble
 from airflow_vertex_training.vertex.logs.cursor import DRAIN, Cursor
-from airflow_vertex_training.vertex.logs.entries import SECOND, SERVICE, Entry, entry_key, jobs_filter
+from airflow_vertex_training.vertex.logs.entries import SECOND, entry_key, entry_of, jobs_filter
 from airflow_vertex_training.vertex.logs.followed import FollowedJob, Limits
-from airflow_vertex_training.vertex.logs.lines import LAST_LINES, Speaker
+from airflow_vertex_training.vertex.logs.last_words import LastWords, words_in
+from airflow_vertex_training.vertex.logs.lines import LAST_LINES
 from airflow_vertex_training.vertex.logs.looks import Look
-from airflow_vertex_training.vertex.logs.subscription import LastWords, Subscription
+from airflow_vertex_training.vertex.logs.subscription import Subscription
 from airflow_vertex_training.vertex.meter import Meter
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LogTail:
         self.turn = asyncio.Lock()
         self._calls = AsyncLogs(connect, project)
         self._meter = meter or Meter()
+        self._drain = drain
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
@@ -141,7 +143,7 @@ class LogTail:
         self._close_if_unused()
 
     async def last_words(
-        self, job_id: str, replica: str, *, since: int, count: int = LAST_LINES
+        self, job_id: str, replica: str, *, since: int, count: int = LAST_LINES, is_drained: bool = False
     ) -> LastWords:
         """Return the last lines of a replica, by one read, which waits for its turn in the budget.
 
@@ -150,12 +152,12 @@ class LogTail:
             replica: such as ``workerpool0-0``; empty: of any.
             since: when the job was created, in nanoseconds since 1970.
             count: how many lines at most, default 20.
+            is_drained: whether late lines were waited for already; default they are waited for here.
         """
         self._readers += 1
         try:
-            return await asyncio.wait_for(
-                self._last_words(job_id, replica, since, count), _LAST_LINES_TIMEOUT
-            )
+            newest = self._newest(jobs_filter([job_id], since, replica=replica), is_drained=is_drained)
+            return words_in(await asyncio.wait_for(newest, _LAST_LINES_TIMEOUT), replica, count)
         except (asyncio.TimeoutError, GoogleAPICallError, GoogleAuthError):
             return LastWords([])
         finally:
@@ -164,23 +166,25 @@ class LogTail:
             if self.closed and self._task is None:
                 await self._calls.close()
 
-    async def _last_words(self, job_id: str, replica: str, since: int, count: int) -> LastWords:
-        if self._trouble.is_refused:
-            return LastWords([])
-        while wait := self._budget.wait(self._clock()):
-            await self._sleep(wait)
-        self._budget.take(self._clock())
-        await self._open()
-        self._meter.read_logs()
-        filter_ = jobs_filter([job_id], since, replica=replica)
-        page = await self._calls.page(filter_, "timestamp desc", _LAST_ENTRIES)
-        newest_first = [_entry(message) for message in page.entries]
-        entries = [entry for entry in reversed(newest_first) if entry.replica != SERVICE]
-        speaker = Speaker()
-        for entry in entries:
-            speaker.line(entry)
-        lines = [payload.readable(entry.payload) for entry in entries[-count:]]
-        return LastWords(lines, speaker.said(replica))
+    async def _newest(self, filter_: str, *, is_drained: bool) -> Any:
+        """Return the newest entries that a filter finds; errors that pass are waited for."""
+        if not is_drained:
+            await self._sleep(self._drain)
+        while True:
+            while wait := self._budget.wait(self._clock()):
+                await self._sleep(wait)
+            if self._trouble.is_refused:
+                return ()
+            self._budget.take(self._clock())
+            try:
+                await self._open()
+                self._meter.read_logs()
+                return (await self._calls.page(filter_, "timestamp desc", _LAST_ENTRIES)).entries
+            except (GoogleAPICallError, GoogleAuthError) as error:
+                self._meter.reading_failed(status.code_name(error))
+                if not status.is_transient(error):
+                    raise
+            await self._sleep(_FIRST_WAIT)
 
     async def _run(self) -> None:
         try:
@@ -228,7 +232,7 @@ class LogTail:
             moment = message.timestamp.ToNanoseconds()
             key = entry_key(message.log_name, moment, message.insert_id)
             if self._cursor.is_new(look, message.resource.labels["job_id"], moment, key):
-                entries.append(_entry(message))
+                entries.append(entry_of(message))
         self._cursor.take(look, entries, page.next_page_token, self._clock())
         await self._deliver()
 
@@ -250,7 +254,9 @@ class LogTail:
         self._errors += 1
         self._meter.reading_failed(status.code_name(error))
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._errors) * random.uniform(0.5, 1.0)
-        is_refusal = isinstance(error, GoogleAPICallError) and not status.is_transient(error)
+        # Said once it may be about one page, or about a token that has just expired.
+        is_again = self._errors > 1
+        is_refusal = is_again and isinstance(error, GoogleAPICallError) and not status.is_transient(error)
         if is_refusal:
             wait = _REFUSED_WAIT
         self._open_anew = status.may_be_the_connections(error) or not isinstance(
@@ -289,16 +295,3 @@ class LogTail:
             self.closed = True
             if self._task is not None:
                 self._task.cancel()
-
-
-def _entry(message: Any) -> Entry:
-    moment = message.timestamp.ToNanoseconds()
-    return Entry(
-        job_id=message.resource.labels["job_id"],
-        replica=message.resource.labels["task_name"],
-        key=entry_key(message.log_name, moment, message.insert_id),
-        time=moment,
-        received=message.receive_timestamp.ToNanoseconds(),
-        severity=message.severity,
-        payload=payload.of_message(message),
-    )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from airflow_vertex_training.vertex.logs.channel import LogChannel
-    from airflow_vertex_training.vertex.logs.subscription import Batch, LastWords, Subscription
+    from airflow_vertex_training.vertex.logs.last_words import LastWords
+    from airflow_vertex_training.vertex.logs.subscription import Batch, Subscription
 
 # All positions of a process are kept so often a second: each is a write to Airflow's database.
 _KEPT_PER_SECOND = 10.0

@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from grpc import StatusCode
-
-from airflow_vertex_training.vertex.api import status
-from airflow_vertex_training.vertex.api.advice import describe
+from airflow_vertex_training.vertex.api.advice import describe, lacks_role
 from airflow_vertex_training.vertex.logs.lines import Line
 
 if TYPE_CHECKING:
@@ -63,7 +60,7 @@ class Troubles:
         return Line(logging.INFO, f"The job's log can be read again, after {now - since:.0f} s")
 
     def _refusal(self, error: Exception) -> Line:
-        if status.status_code(error) is not StatusCode.PERMISSION_DENIED:
+        if not lacks_role(error):
             return Line(
                 logging.WARNING,
                 f"The job's log can't be shown here. The job itself is not touched. {describe(error)}",

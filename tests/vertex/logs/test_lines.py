@@ -158,6 +158,16 @@ def test_last_words(lines: list[str], words: str) -> None:
     assert said.last_words.startswith(words)
 
 
+def test_last_words_are_no_line_of_json_that_says_that_all_is_well() -> None:
+    """A logger's own level counts, whatever stream it writes to."""
+    speaker = Speaker()
+    speaker.line(*to_stderr("no disk"))
+    speaker.line(entry({"message": "saved", "levelname": "INFO", "name": "trainer"}, ERROR))
+    assert speaker.said("") == Said("", "no disk")
+    speaker.line(entry({"message": "no data", "level": "error"}, ERROR))
+    assert speaker.said("") == Said("", "no data")
+
+
 def test_an_exception_says_more_than_last_words() -> None:
     """Of several replicas the one with an exception is heard; nobody who is not there is."""
     speaker = Speaker()

@@ -10,7 +10,7 @@ from google.cloud.logging_v2.types import LogEntry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_vertex_training.vertex.logs.payload import of_message, readable, uncoloured
+from airflow_vertex_training.vertex.logs.payload import named_level, of_message, readable, uncoloured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
         ("plain\n", "plain"),
         ({"message": "plain", "levelname": "INFO", "attrs": {"tag": "workerpool0-0"}}, "plain"),
         ({"message": "epoch", "loss": 0.5, "step": 3.0, "attrs": {}}, "epoch (loss=0.5 step=3)"),
-        ({"loss": 0.5, "at": {"layer": 2.0, "ids": [1.0, "b"]}}, "loss=0.5 at={layer: 2, ids: [1, b]}"),
+        ({"loss": 0.5, "at": {"layer": 2.0, "ids": [1.0, "b"]}}, "at={ids: [1, b], layer: 2} loss=0.5"),
+        ({"step": 3.0, "message": "epoch", "loss": 0.5}, "epoch (loss=0.5 step=3)"),
+        ({"msg": "epoch", "level": "info", "step": 3.0}, "epoch (step=3)"),
+        ({"event": "epoch", "level": "info", "timestamp": "now", "loss": 0.5}, "epoch (loss=0.5)"),
+        ({"message": "epoch", "event": "end"}, "epoch (event=end)"),
+        ({"message": "", "text": "epoch\n", "record": {"line": 3.0}}, "epoch (record={line: 3})"),
         ({"message": {"a": 1.0}}, "{a: 1}"),
         ({"message": "x", "logging.googleapis.com/trace": "t", "severity": "INFO", "time": "now"}, "x"),
         ({"message": "ok", "done": True, "left": None}, "ok (done=True left=None)"),
@@ -65,6 +70,36 @@ def test_text(payload: str | Mapping[str, Any], text: str) -> None:
 def test_what_is_meant_for_a_terminal(printed: str, text: str) -> None:
     """Colours stay; a progress bar is as it stood in the end; nothing moves a cursor, cuts or folds a log."""
     assert readable(printed) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"event": "epoch", "level": "info", "loss": 0.5}', "epoch (loss=0.5)"),
+        ('{"level": "error", "exception": "Traceback:\\n  x\\nE: y"}', "exception:\nTraceback:\n  x\nE: y"),
+        ('{"text": "epoch\\n", "record": {"level": {"name": "WARNING", "no": 30}}}', None),
+        ('{"event": "🚀 \\ud83d\\ude80", "level": "info"}', "🚀 🚀"),
+        ('{"event": "\\ud83d", "level": "info"}', ...),
+        ('{"loss": 0.5}', ...),
+        ('{"level": 30, "msg": "x"}', ...),
+        ('{"level": "info", "deep": ' + '{"a":' * 200 + "1" + "}" * 201, ...),
+        ('{"level": "info", "cut', ...),
+        ('["level"]', ...),
+    ],
+    ids=["structlog", "traceback", "loguru", "emoji", "half", "data", "number", "deep", "cut", "list"],
+)
+def test_a_loggers_line_of_json_that_is_there_as_text(line: str, text: Any) -> None:
+    """What Vertex takes for text, since it has no message, reads as any entry of JSON; other text stays."""
+    message = LogEntry.pb(LogEntry())
+    message.json_payload.update({"message": line, "levelname": "ERROR", "attrs": {"tag": "workerpool0-0"}})
+    payload = of_message(message)
+    if text is None:
+        assert (readable(payload), named_level(payload)) == (
+            "epoch (record={level: {name: WARNING, no: 30}})",
+            "WARNING",
+        )
+    else:
+        assert readable(payload) == (line if text is ... else text)
 
 
 def test_overlong_text_is_cut() -> None:

@@ -16,10 +16,13 @@ from airflow_vertex_training.vertex.api.endpoint import Endpoint
 from airflow_vertex_training.vertex.api.log_calls import logging_endpoint, open_async_logging_client
 from airflow_vertex_training.vertex.exceptions import InvalidJobError
 from airflow_vertex_training.vertex.logs.channel import LogChannel
+from airflow_vertex_training.vertex.logs.followed import Limits
+from airflow_vertex_training.vertex.logs.last_words import LastWords
 from airflow_vertex_training.vertex.logs.pace import ReadBudget
 from airflow_vertex_training.vertex.logs.sharing import shared_tail
 from airflow_vertex_training.vertex.logs.tail import LogTail
 from airflow_vertex_training.vertex.logs.telling import Teller
+from airflow_vertex_training.vertex.tracebacks import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -284,13 +287,61 @@ async def test_permission_that_is_granted_later_shows_the_log(
     tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str
 ) -> None:
     """A role that is granted while the job runs brings the lines, from the first on."""
-    emulator.control.add_fault(project, "error", method="ListLogEntries", code="PERMISSION_DENIED")
+    emulator.control.add_fault(project, "error", method="ListLogEntries", code="PERMISSION_DENIED", times=2)
     write(emulator, project, "1", "one")
     with tail().follow("1", since=SINCE) as subscription:
         texts = await read_on(subscription, until="one")
     assert "roles/logging.viewer" in texts[0]
     assert "can be read again" in texts[1]
     assert texts[2:] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Permission denied for all log views", "Grant the account roles/logging.viewer"),
+        ("Permission 'logging.logEntries.list' denied on resource", "Grant the account roles/logging.viewer"),
+        (
+            (
+                "Cloud Logging API has not been used in project 123 before or it is disabled. Enable it by "
+                "https://console.developers.google.com/apis/api/logging.googleapis.com/overview?project=123"
+            ),
+            "gcloud services enable logging.googleapis.com --project 123",
+        ),
+        (
+            "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x",
+            "perimeter",
+        ),
+    ],
+    ids=["views", "permission", "API", "perimeter"],
+)
+async def test_a_refusal_says_what_it_takes(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str, message: str, told: str
+) -> None:
+    """The role is named where it is what lacks, and only there."""
+    fault = {"method": "ListLogEntries", "code": "PERMISSION_DENIED", "message": message, "times": None}
+    emulator.control.add_fault(project, "error", **fault)
+    with tail().follow("1", since=SINCE) as subscription:
+        (text,) = await read_on(subscription, until="The job itself is not touched")
+    assert told in text
+    assert message in text
+    assert ("roles/logging.viewer" in text) == ("roles/logging.viewer" in told)
+
+
+@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "NOT_FOUND", "PERMISSION_DENIED"])
+@pytest.mark.parametrize("pages", [0, 1])
+async def test_a_single_refusal_is_asked_again(
+    tail: Callable[..., LogTail], emulator: EmulatorProcess, project: str, code: str, pages: int
+) -> None:
+    """A page that is gone, or a token that has just expired, keeps no line away for minutes."""
+    emulator.control.add_fault(project, "error", method="ListLogEntries", code=code, skip=pages)
+    write(emulator, project, "1", *[f"line {number}" for number in range(1200)])
+    logs = tail()
+    with logs.follow("1", since=SINCE, limits=Limits(lines_per_minute=5000)) as subscription:
+        began = logs._clock()
+        texts = await read_on(subscription, until="line 1199")
+        assert logs._clock() - began < 100
+    assert texts == [f"line {number}" for number in range(1200)]
 
 
 @pytest.mark.parametrize("code", ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"])
@@ -352,6 +403,27 @@ async def test_last_words_of_a_replica(
     assert logs.closed
     other = await tail().last_words("1", "", since=SINCE)
     assert other.lines[-1] == "innocent"
+
+
+async def test_last_words_that_come_late_or_by_the_second_answer(
+    connect: Callable[[], Any], emulator: EmulatorProcess, project: str
+) -> None:
+    """A server that is away for a moment, and a line that comes after the end, hide no reason."""
+    emulator.control.add_fault(project, "error", method="ListLogEntries", code="UNAVAILABLE", times=2)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        if not slept:
+            await asyncio.to_thread(write, emulator, project, "1", "no data", severity="ERROR")
+        slept.append(seconds)
+
+    logs = LogTail(connect, project, budget=ReadBudget(20), drain=5.0, sleep=sleep)
+    found = await logs.last_words("1", "workerpool0-0", since=SINCE)
+    assert found == LastWords(["no data"], Said("", "no data"))
+    assert slept == [5.0, 2.0, 2.0]
+    again = LogTail(connect, project, budget=ReadBudget(20), drain=5.0, sleep=sleep)
+    assert await again.last_words("1", "workerpool0-0", since=SINCE, is_drained=True) == found
+    assert len(slept) == 3
 
 
 async def test_a_page_does_not_block_the_event_loop(
