@@ -38,8 +38,11 @@ _BEGIN = re.compile(
 # An error in the program's own text, which no frame has run: its place is all that comes before it.
 _UNREADABLE = re.compile(r"  File \"[^\"]*\", line \d+$")
 # Before a traceback that ended nothing: of a destructor, an exit handler, a line that can't be logged.
-_IGNORED = re.compile(
-    r"Exception ignored |Error in (?:atexit\._run_exitfuncs|sys\.excepthook):|--- Logging error ---"
+_IGNORED = (
+    "Exception ignored ",
+    "Error in atexit._run_exitfuncs:",
+    "Error in sys.excepthook:",
+    "--- Logging error ---",
 )
 _INSIDE = re.compile(r"[\s|+│╰─]|$")
 _BETWEEN = ("During handling of the above", "The above exception was")
@@ -137,7 +140,7 @@ class Tracebacks:
 
     def _leads_over(self, key: _Key, rest: str) -> bool:
         """Take in a line that says what kind of traceback follows, and return whether it is one."""
-        if _IGNORED.match(rest):
+        if rest.startswith(_IGNORED):
             self._next_ignored = key
             return True
         if rest.startswith(_BETWEEN):

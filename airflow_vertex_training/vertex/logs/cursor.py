@@ -147,7 +147,9 @@ class Cursor:
         look.token = token
         if look.kind is Kind.LAST:
             job = look.jobs[0]
-            self._lines.setdefault(job, []).extend(job.last_words(list(reversed(entries))))
+            # A page of entries that are all new does not reach back to those that were told.
+            lines = job.last_words(entries[::-1], are_all=len(entries) < look.page_size)
+            self._lines.setdefault(job, []).extend(lines)
             self._finish([job])
             del group.looks[look.kind]
             return
@@ -216,6 +218,7 @@ class Cursor:
         group = look.group
         grants = self._pace.grants(entries, group.jobs) if look.token and look.kind is Kind.NEW else {}
         met: dict[FollowedJob, Entry] = {}
+        group.meet(entries)
         for entry in entries:
             job = group.jobs.get(entry.job_id)
             if job is None:

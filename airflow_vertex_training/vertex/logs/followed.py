@@ -12,7 +12,7 @@ from airflow_vertex_training.vertex.logs.lines import Line, Speaker
 from airflow_vertex_training.vertex.logs.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_vertex_training.vertex.logs.entries import Entry
     from airflow_vertex_training.vertex.tracebacks import Said
@@ -83,7 +83,7 @@ class FollowedJob:
         # When the last line before the pause was printed, in nanoseconds since 1970.
         self._paused_at = 0
         if position:
-            self._speaker.know(list(position.get("replicas", ())))
+            self._speaker.know(position.get("replicas", ()))
 
     @property
     def is_paused(self) -> bool:
@@ -160,11 +160,17 @@ class FollowedJob:
         self.seen.forget(since)
         return self._skipped(now - self._paused)
 
-    def last_words(self, entries: Sequence[Entry]) -> list[Line]:
-        """Return what ends the log of a job that was left out: what is missing, then its last lines."""
-        until = entries[0].time if entries else self._paused_at
-        is_gap = self.is_paused or self._left_out
-        lines = [self._skipped((until - self._paused_at) / SECOND)] if is_gap else []
+    def last_words(self, entries: Sequence[Entry], *, are_all: bool) -> list[Line]:
+        """Return what ends the log of a job that was left out: what is missing, then its last lines.
+
+        Args:
+            entries: those that were not told, in order of time.
+            are_all: whether there is no other one that was not told.
+        """
+        lines = []
+        if not are_all:
+            self._left_out -= len(entries)
+            lines.append(self._skipped((entries[0].time - self._paused_at) / SECOND))
         for entry in entries:
             self.seen.add(entry.time, entry.key)
             lines.append(self._speaker.line(entry))
@@ -194,6 +200,10 @@ class FollowedJob:
     def replicas(self) -> list[str]:
         """The replicas that have printed something."""
         return sorted(self._speaker.replicas.keys() - {SERVICE})
+
+    def know(self, replicas: Iterable[str]) -> None:
+        """Take in which replicas print something."""
+        self._speaker.know(replicas)
 
     def position(self) -> dict[str, Any]:
         """Return where the next reader has to begin, as small JSON data."""

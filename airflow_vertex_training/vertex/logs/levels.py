@@ -102,7 +102,7 @@ def _is_plain(payload: Mapping[str, Any]) -> bool:
 
 def _in_text(text: str) -> int | None:
     text = text[:_MOST_CHARACTERS]
-    if found := _WORD.match(text) or _IN_BRACKETS.match(text):
+    if found := _WORD.match(text) or ("[" in text and _IN_BRACKETS.match(text)):
         return _NAMES[found[1].upper()]
     found = _LETTER.match(text)
     return _NAMES[_LETTERS[found[1] or found[2]]] if found else None

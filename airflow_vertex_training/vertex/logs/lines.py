@@ -13,6 +13,8 @@ from airflow_vertex_training.vertex.logs.payload import readable, uncoloured
 from airflow_vertex_training.vertex.tracebacks import Said, Tracebacks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_vertex_training.vertex.logs.entries import Entry
 
 # How many of a replica's last lines are kept for the error of a job that fails.
@@ -99,7 +101,8 @@ class Speaker:
         best = [*(said for said in told if said.exception), *(said for said in told if said.last_words)]
         return best[0] if best else Said()
 
-    def know(self, replicas: list[str]) -> None:
+    def know(self, replicas: Iterable[str]) -> None:
         """Take in which replicas the job has, so that each line names its own where there are several."""
         for name in replicas:
-            self.replicas.setdefault(name, Replica())
+            if name not in self.replicas:
+                self.replicas[name] = Replica()

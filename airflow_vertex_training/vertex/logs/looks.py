@@ -149,6 +149,12 @@ class Group:
         self.start = self.checked = max(self.checked, until)
         self._seconds.clear()
 
+    def meet(self, entries: Sequence[Entry]) -> None:
+        """Take in who prints, before what was printed is told: each line names its replica then."""
+        for job_id, replica in {(entry.job_id, entry.replica) for entry in entries}:
+            if job_id in self.jobs:
+                self.jobs[job_id].know([replica])
+
     def count(self, entry: Entry) -> None:
         """Take in a new entry: how far the next look goes back depends on it."""
         self._seconds[entry.time // SECOND] += 1

@@ -166,6 +166,33 @@ def test_how_much_is_left_out_of_a_job_that_has_ended() -> None:
     assert abs(guess - (5000 - 1000 - 50)) < 500
 
 
+@pytest.mark.parametrize(("lines", "least"), [(100, 0), (149, 0), (151, 1), (400, 250)])
+def test_what_is_told_after_all_is_not_left_out(lines: int, least: int) -> None:
+    """The last 50 lines of a job that printed too much close the gap, or are not counted into it."""
+    cloud = Cloud()
+    for line in range(lines):
+        cloud.write("4711", f"line-{line}", 1 + line / 1000)
+    cloud.now = 3.0
+    cloud.follow("4711", limits=Limits(lines_per_minute=100))
+    cloud.run(5)
+    end_all(cloud)
+    told = [text for text in cloud.texts("4711") if text.startswith("line-")]
+    skipped = [int(text.split()[2]) for text in cloud.texts("4711") if "left out here" in text]
+    assert len(told) == min(lines, 150)
+    assert skipped == ([least] if least else [])
+
+
+def test_each_line_of_a_page_names_its_replica() -> None:
+    """Whose the first line of several replicas is, is said as well where the others are read with it."""
+    cloud = Cloud()
+    for number in range(3):
+        cloud.write("4711", "here", 1 + number, replica=f"workerpool{number}-0")
+    cloud.now = 5.0
+    cloud.follow("4711")
+    cloud.run(10)
+    assert cloud.texts("4711") == [f"[workerpool{number}-0] here" for number in range(3)]
+
+
 def test_lines_of_one_job_are_limited_in_all() -> None:
     """After as many lines as are shown of one job only its last ones follow, with a line that says so."""
     cloud = Cloud()

@@ -93,6 +93,7 @@ def test_a_loggers_line_of_json_that_is_there_as_text(line: str, text: Any) -> N
     message = LogEntry.pb(LogEntry())
     message.json_payload.update({"message": line, "levelname": "ERROR", "attrs": {"tag": "workerpool0-0"}})
     payload = of_message(message)
+    assert isinstance(payload, dict)
     if text is None:
         assert (readable(payload), named_level(payload)) == (
             "epoch (record={level: {name: WARNING, no: 30}})",
