@@ -20,6 +20,8 @@ html_domain_indices = False
 
 # Docstrings say `name`, as Markdown does, and mean code.
 default_role = "code"
+# A block that does not name its language is a log or a folder, not Python.
+highlight_language = "none"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
