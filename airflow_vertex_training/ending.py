@@ -16,6 +16,7 @@ from airflow.configuration import conf
 from airflow_vertex_training import metrics
 from airflow_vertex_training.links import XCOM_JOB_NAME
 from airflow_vertex_training.ownership import NO_ANSWER, NO_TASK_INSTANCE, Fate
+from airflow_vertex_training.vertex.exceptions import VertexTrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,16 @@ if TYPE_CHECKING:
         def map_index(self) -> int | None: ...
 
 
-__all__ = ["Ending", "api_server_is_down", "job_in_xcom", "state_in", "task_state", "task_state_in_time"]
+__all__ = [
+    "Ending",
+    "api_server_is_down",
+    "job_in_xcom",
+    "log_error",
+    "log_failed_cancel",
+    "state_in",
+    "task_state",
+    "task_state_in_time",
+]
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,29 @@ class Ending:
     def _cancel(self, job_name: str, why: str) -> None:
         try:
             sent = self.hook().cancel_job(job_name)
-        except Exception:
-            self.log.exception("Could not cancel the job. It may still run and cost money: %s", job_name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task ends for its own reason
+            log_failed_cancel(self.log, job_name, error)
             return
         if sent:
             metrics.CANCELLED.tell(1, metrics.job_tags(job_name, self.ti))
         done = "Cancelled" if sent else "The job had ended already, or is gone"
         self.log.info("%s: %s. %s", done, why, job_name)
+
+
+def log_failed_cancel(log: Any, job_name: str, error: Exception) -> None:
+    """Say that a job could not be cancelled."""
+    log_error(log, f"Could not cancel the job. It may still run and cost money: {job_name}", error)
+
+
+def log_error(log: Any, what: str, error: Exception) -> None:
+    """Log an error that ends nothing: ours in its own words, which say it all, others with their traceback.
+
+    Args:
+        log: the task's logger.
+        what: what could not be done.
+        error: why.
+    """
+    log.error("%s\n%s", what, error, exc_info=None if isinstance(error, VertexTrainingError) else error)
 
 
 def task_state(ti: TaskInstanceIds) -> str:

@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_vertex_training import compat, links, ownership, settings
-from airflow_vertex_training.ending import Ending, job_in_xcom, task_state
+from airflow_vertex_training.ending import Ending, job_in_xcom, log_failed_cancel, task_state
 from airflow_vertex_training.log_positions import XComPositions, of_job
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question
 from airflow_vertex_training.vertex import wire
@@ -222,8 +222,8 @@ class VertexJobTrigger(BaseTrigger):
             # In a thread, which a stop of the triggerer does not cut off.
             ending = Ending(lambda: hook, self.log, self.task_instance)
             await asyncio.to_thread(ending.carry_out, verdict, self.job_name)
-        except Exception:
-            self.log.exception("Could not cancel the job. It may still run and cost money: %s", self.job_name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, Airflow is not to hear of it
+            log_failed_cancel(self.log, self.job_name, error)
 
     async def _verdict(self) -> Verdict:
         """Ask Airflow what became of the task, again and again while its answer may still change."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_vertex_training import compat
-from airflow_vertex_training.ending import Ending, api_server_is_down, task_state_in_time
+from airflow_vertex_training.ending import Ending, api_server_is_down, log_error, task_state_in_time
 from airflow_vertex_training.ownership import NO_ANSWER, Asker, Fate, Question, decide
 from airflow_vertex_training.vertex.exceptions import Retry, VertexTrainingError
 
@@ -105,8 +105,9 @@ class TaskEnding:
                 for job in submission.left_running(jobs):
                     if job.name not in made:
                         self._ending.carry_out(verdict, job.name)
-        except Exception:
-            self.operator.log.exception("Could not look for jobs of this task. One may run on and cost money")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task ends for its own reason
+            what = "Could not look for jobs of this task. One may run on and cost money"
+            log_error(self.operator.log, what, error)
 
     @property
     def _ending(self) -> Ending:

@@ -258,7 +258,10 @@ def test_kill_whose_look_fails_still_cancels(on_emulator, project, supervisor, l
 
     name = only_job(on_emulator, project)["name"]
     assert control.wait_job(name)["state"] == "JOB_STATE_CANCELLED"
-    assert any("Could not look for jobs of this task" in line for line in log_lines)
+    (line,) = [line for line in log_lines if "Could not look for jobs of this task" in line]
+    assert line.startswith("ERROR Could not look for jobs of this task. One may run on and cost money\n")
+    assert "PERMISSION_DENIED: no" in line
+    assert "Traceback" not in (*log_lines, "")[log_lines.index(line) + 1]
 
 
 def test_kill_before_an_earlier_job_is_adopted_cancels_it(on_emulator, project, supervisor):

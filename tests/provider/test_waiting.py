@@ -425,6 +425,9 @@ def test_cancel_without_credentials_does_not_hide_the_timeout(monkeypatch, super
     with pytest.raises(compat.TaskDeferralTimeout):
         resume(make(), "__fail__", {"error": "Trigger timeout"})
 
-    assert any(
-        f"Could not cancel the job. It may still run and cost money: {NAME}" in line for line in log_lines
+    (line,) = [line for line in log_lines if "Could not cancel the job. It may still run and cost" in line]
+    assert line.startswith(
+        f"ERROR Could not cancel the job. It may still run and cost money: {NAME}\n"
+        "The connection's keyfile_dict can't be used\n"
     )
+    assert not any("Traceback" in line for line in log_lines)
