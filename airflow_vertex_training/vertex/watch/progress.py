@@ -159,10 +159,12 @@ def summary(job: JobSnapshot, machines: str = "", accelerators: int = 0) -> str:
         accelerators: how many accelerators all its machines have together, default none.
     """
     parts = []
-    queued = _seconds(job.create_time, job.start_time)
+    # A job that got no machines, or was cancelled before, has no start.
+    never_ran = job.start_time is None and job.is_final and job.state not in states.SUCCEEDED
+    queued = _seconds(job.create_time, job.end_time if never_ran else job.start_time)
     ran = _seconds(job.start_time, job.end_time)
     if queued is not None:
-        parts.append(f"queued {in_words(queued)}")
+        parts.append(f"queued {in_words(queued)}{', never ran' if never_ran else ''}")
     if ran is not None:
         parts.append(f"ran {in_words(ran)}{f' on {machines}' if machines else ''}")
         if accelerators:

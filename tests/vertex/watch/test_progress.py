@@ -217,6 +217,15 @@ def test_a_summary_says_where_time_went_and_the_output_is() -> None:
     assert progress.summary(JobSnapshot("job", state="JOB_STATE_SUCCEEDED")) == "Succeeded: no times known."
 
 
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED", "EXPIRED"])
+def test_a_summary_of_a_job_that_never_ran(state: str) -> None:
+    """A job that got no machines tells how long it waited for them."""
+    end = RUN_START + timedelta(minutes=3)
+    job = JobSnapshot("job", state=f"JOB_STATE_{state}", create_time=RUN_START, end_time=end)
+    told = progress.summary(job, "1 x g2-standard-8 with 1 x NVIDIA_L4", accelerators=1)
+    assert told == f"{state.capitalize()}: queued 3 min, never ran."
+
+
 def test_a_summary_of_times_in_the_wrong_order() -> None:
     """Times that can't be are no time at all."""
     earlier = RUN_START - timedelta(seconds=5)
