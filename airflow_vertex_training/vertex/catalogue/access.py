@@ -108,7 +108,7 @@ ACCESS = (
         call=errors.ApiNotEnabledError,
         # Also where no token is given for it: without its API, nobody impersonates.
         pattern=(
-            r"(?P<api>\w[\w ]*? API) has not been used in project (?P<project>\S+)"
+            r"(?P<api>\w[\w ]{0,60}? API) has not been used in project (?P<project>\S+)"
             r"(?:.*?apis/api/(?P<service>[\w.]+)/)?"
         ),
         reasons=("SERVICE_DISABLED",),

@@ -85,7 +85,8 @@ class Entry:
         job: the class of the error where a job failed, ``None`` where that does not happen.
         codes: the status codes that it comes with, none are all.
         pattern: a regular expression that is found in ``CODE: text`` whatever the case, empty is any. Groups
-            ``name`` and ``name_`` are the same, in two alternatives.
+            ``name`` and ``name_`` are the same, in two alternatives. A repetition before a word to be found
+            has a largest length: else a long text blocks the event loop that reads it.
         said: a regular expression that is found, besides, in what the failing replica said: its exception,
             or its last words; empty is any.
         reasons: reasons of an ``ErrorInfo`` that tell it as well.

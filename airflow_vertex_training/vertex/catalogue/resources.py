@@ -29,7 +29,7 @@ RESOURCES = (
         call=errors.PermissionDeniedError,
         job=errors.JobPermissionDeniedError,
         pattern=(
-            r"(?P<account>[\w.-]+@[\w.-]+\w)[`'\"]? does not have "
+            r"(?P<account>[\w.-]{1,64}@[\w.-]{1,100}\w)[`'\"]? does not have "
             r"(?:storage\.\w+\.\w+ access|permission to access (?:the )?(?:bucket"
             r"|(?:Google )?Cloud Storage|gs:))"
         ),
@@ -84,7 +84,8 @@ RESOURCES = (
         call=errors.ImageError,
         job=errors.JobImageError,
         pattern=(
-            r"(?P<agent>service-\d+@[\w.-]+\w)?[^@]*does not have permission to access (?:the )?"
+            r"(?:(?P<agent>service-\d+@[\w.-]{1,100}\w)[^@]{0,20}?)?"
+            r"does not have permission to access (?:the )?"
             r"(?:artifact registry|container registry|image)"
             r"|artifactregistry\.\w+\.\w+\W+denied"
             rf"|{_word('(?:pull|image)')}[^\n]{{0,300}}?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from google.api_core.exceptions import ResourceExhausted
 
@@ -160,6 +162,37 @@ def test_what_is_asked_for_again_is_told_as_too_many_requests(text: str) -> None
     assert explained is not None
     repeated = status.is_request_quota(ResourceExhausted(text))
     assert repeated == (explained.kind is TooManyRequestsError)
+
+
+LONG = {
+    "words": "word and more words ",
+    "letters": "a",
+    "names": "a.b-c_",
+    "lines": "A line of some text, here: x=1\n",
+    "agents": "service-1",
+    "accounts": "a@b.c ",
+    "frames": '  File "/app/train.py", line 1, in main\n    main()\n',
+    "things": "image bucket network reservation service account Tensorboard API ",
+}
+
+
+@pytest.mark.parametrize("told", ["call", "job"])
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_takes_no_more_than_its_length(text: str, told: str) -> None:
+    """Eight times as much text takes some eight times as long, not 64 times: the event loop reads it."""
+
+    def seconds(length: int) -> float:
+        long = (text * length)[:length]
+        start = time.process_time()
+        if told == "call":
+            explain_call(Told("UNAVAILABLE", long))
+        else:
+            explain_job(3, long)
+        return time.process_time() - start
+
+    seconds(1_000)
+    few, many = (min(seconds(length) for _ in range(3)) for length in (2_000, 16_000))
+    assert many < 24 * few
 
 
 EXITED = "The replica workerpool0-0 exited with a non-zero status of"
