@@ -21,10 +21,18 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.rpartition("=")
+    # The first one: no key has one, a folder may.
+    key, separator, value = text.partition("=")
     if not separator or not key or not value:
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
     return key, value
+
+
+def _projects(text: str) -> frozenset[str]:
+    projects = frozenset(filter(None, map(str.strip, text.split(","))))
+    if not projects:
+        raise argparse.ArgumentTypeError(f"must be project ids with commas between them, got {text!r}")
+    return projects
 
 
 def _size(text: str) -> int:
@@ -136,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     ]
     for name, limit, text in limits:
         add(name, type=int, default=limit, metavar="N", help=f"quota of {text} (default: %(default)s)")
-    add("--projects", metavar="A,B", help="only these projects may be used; others are PERMISSION_DENIED")
+    projects = "only these projects may be used; others are PERMISSION_DENIED"
+    add("--projects", type=_projects, metavar="A,B", help=projects)
     add(
         "--project-number",
         type=_pair,
@@ -166,13 +175,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _once(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Make a dict of pairs, in which no key may have two values: which one is meant is not known."""
+    found: dict[str, str] = {}
+    for key, value in pairs:
+        if found.setdefault(key, value) != value:
+            raise ValueError(f"{option}: {key} is given twice, as {found[key]} and {value}: leave one out")
+    return found
+
+
 def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     quotas = QuotaLimits(
         resource_requests=arguments.resource_requests_per_minute,
         submissions=arguments.submissions_per_minute,
         log_reads=arguments.log_reads_per_minute,
     )
-    images = {uri: Path(folder).absolute() for uri, folder in arguments.image}
+    images = {uri: Path(folder).absolute() for uri, folder in _once("--image", arguments.image).items()}
     if arguments.examples is not None:
         images |= examples.lay_out(arguments.examples.absolute())
     return EmulatorConfig(
@@ -184,7 +202,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         tls_key=arguments.tls_key,
         state_file=arguments.state,
         images=images,
-        pythons={uri: Path(python) for uri, python in arguments.python},
+        pythons={uri: Path(python) for uri, python in _once("--python", arguments.python).items()},
         any_image=arguments.any_image,
         memory_limit_bytes=arguments.memory_limit,
         storage=arguments.storage,
@@ -194,8 +212,8 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
         error_delay_seconds=arguments.error_delay,
         unknown_machines=arguments.unknown_machines,
         quotas=quotas if arguments.enforce_quotas else None,
-        projects=frozenset(arguments.projects.split(",")) if arguments.projects else None,
-        project_numbers=dict(arguments.project_number),
+        projects=arguments.projects,
+        project_numbers=_once("--project-number", arguments.project_number),
         max_log_lines=arguments.max_log_lines,
     )
 

@@ -36,6 +36,12 @@ class QuotaLimits:
     log_reads: int | None = 60
     window_seconds: float = 60.0
 
+    def __post_init__(self) -> None:
+        for name in ("resource_requests", "submissions", "log_reads"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 0:
+                raise ValueError(f"{name}: must be 0 or more requests, got {limit}")
+
 
 @dataclass(frozen=True)
 class EmulatorConfig:
@@ -101,7 +107,7 @@ class EmulatorConfig:
     def __post_init__(self) -> None:
         self._check_serving()
         for name in ("queue_seconds", "provision_seconds", "stop_grace_seconds", "error_delay_seconds"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:  # not a number is neither
                 raise ValueError(f"{name}: must be 0 or more seconds, got {getattr(self, name)}")
         if self.memory_limit_bytes is not None and not sys.platform.startswith("linux"):
             raise ValueError("memory_limit_bytes: needs Linux: it reads what processes take from /proc")
@@ -109,6 +115,9 @@ class EmulatorConfig:
             raise ValueError(f"unknown_machines: must be accept or refuse, got {self.unknown_machines!r}")
         if self.max_log_lines < 1:
             raise ValueError(f"max_log_lines: must be at least 1, got {self.max_log_lines}")
+        for project, number in self.project_numbers.items():
+            if not number.isdecimal():
+                raise ValueError(f"project_numbers[{project!r}]: must be digits, got {number!r}")
         self._check_folders()
 
     def _check_folders(self) -> None:

@@ -21,12 +21,20 @@ def lay_out(folder: Path) -> dict[str, Path]:
     Args:
         folder: The dags folder of an Airflow.
 
+    Raises:
+        ValueError: The folder can't be made, or not be written.
+
     Returns:
         The folders in it that stand for the examples' images, by the images' names.
     """
-    for source in _SOURCE.rglob("*"):
-        target = folder / source.relative_to(_SOURCE)
-        if source.is_file() and source.suffix != ".pyc" and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+    try:
+        for source in _SOURCE.rglob("*"):
+            target = folder / source.relative_to(_SOURCE)
+            if source.is_file() and source.suffix != ".pyc" and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+    except OSError as error:
+        raise ValueError(
+            f"examples: must be a folder that can be written, {folder}: {error.strerror}"
+        ) from error
     return {image: folder / name for image, name in _IMAGES.items()}

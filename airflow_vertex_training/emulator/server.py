@@ -69,6 +69,9 @@ class Emulator:
         tell: Takes a line for each thing that happens to a job, and each line that one prints; None for
             none.
 
+    Raises:
+        ValueError: A setting is wrong, or what it names.
+
     Attributes:
         address: `host:port` of the API, or `unix:FILE`.
         http_address: URL of the JSON API and of the emulator's page; empty with a Unix domain socket.
@@ -82,10 +85,13 @@ class Emulator:
         self._config = config = config or EmulatorConfig()
         images = Images(config.images, config.pythons, any_image=config.any_image)
         terminal = Terminal(tell)
+        self._tls = _tls(config)
+        if config.storage is not None:
+            _make_storage(config.storage)
+        self._database = open_database(config.state_file)
         self._temporary_storage = config.storage is None
         self.storage = config.storage or Path(tempfile.mkdtemp(prefix="vertex-emulator-storage-"))
         self.storage = self.storage.absolute()
-        self._database = open_database(config.state_file)
         self.store = JobStore(self._database)
         self.log = LogBook(self._database, config.max_log_lines)
         self.faults = FaultBook()
@@ -171,7 +177,7 @@ class Emulator:
                     raise
                 port.number = 0
             else:
-                await self._gateway.start(sockets, self._ssl_context())
+                await self._gateway.start(sockets, self._tls)
                 scheme = "http" if self._config.tls_cert is None else "https"
                 self.http_address = f"{scheme}://{port.next_address}"
                 return
@@ -203,18 +209,32 @@ class Emulator:
         pair = (self._config.tls_key.read_bytes(), self._config.tls_cert.read_bytes())
         return grpc.ssl_server_credentials([pair])
 
-    def _ssl_context(self) -> ssl.SSLContext | None:
-        if self._config.tls_cert is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._config.tls_cert, self._config.tls_key)
-        return context
-
 
 def _server(handler: grpc.GenericRpcHandler) -> grpc.aio.Server:
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers([handler])
     return server
+
+
+def _tls(config: EmulatorConfig) -> ssl.SSLContext | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except OSError as error:
+        problem = f"must be PEM files of a certificate and its key, {config.tls_cert} and {config.tls_key}"
+        raise ValueError(f"tls_cert and tls_key: {problem}: {error}") from error
+    return context
+
+
+def _make_storage(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        problem = f"must be a folder that can be written, {folder}: {error.strerror}"
+        raise ValueError(f"storage: {problem}") from error
 
 
 def _endpoint(config: EmulatorConfig) -> Port | UnixSocket:

@@ -105,7 +105,10 @@ class Gateway:
             if request.method in ("GET", "HEAD"):
                 shown = self._page.render(request.path)
                 if shown is not None:
-                    return web.Response(text=shown, content_type="text/html", headers=_PAGE_HEADERS)
+                    status, text = shown
+                    return web.Response(
+                        status=status, text=text, content_type="text/html", headers=_PAGE_HEADERS
+                    )
             return _json_response(200, _as_dict(await self._answer(request), request))
         except ApiError as error:
             return _error_response(error)

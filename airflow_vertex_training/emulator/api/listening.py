@@ -112,7 +112,11 @@ class UnixSocket:
         file = self.file.absolute()
         if len(os.fsencode(file)) > _LONGEST_PATH:
             raise OSError(f"unix_socket: {file} is longer than {_LONGEST_PATH} bytes: take a shorter path")
-        file.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            problem = f"unix_socket: the folder {file.parent} can't be made: {error.strerror}"
+            raise OSError(problem) from error
         _check_folder(file.parent)
         if _is_answered(file):
             raise OSError(f"unix_socket: another process listens at {file}")

@@ -40,6 +40,7 @@ th, td { text-align: left; padding: .3rem 1rem .3rem 0; vertical-align: top; }
 tr + tr { border-top: 1px solid #8884; } th { font-weight: 600; }
 code, pre { font: 13px/1.5 ui-monospace, monospace; } pre { overflow-x: auto; white-space: pre-wrap; }
 pre span { opacity: .6; } .error { color: #d33; } .good { color: #2a8a3e; } .busy { color: #b06f00; }
+p { white-space: pre-wrap; }
 """
 
 _CLASSES = {
@@ -65,27 +66,28 @@ class Page:
         self._log = log
         self._projects = projects
 
-    def render(self, path: str) -> str | None:
-        """Return the HTML of a page.
+    def render(self, path: str) -> tuple[int, str] | None:
+        """Return the HTTP status and the HTML of a page.
 
         Args:
             path: Its path.
 
         Returns:
-            The HTML; None if the path is no page's.
+            Both; None if the path is no page's.
         """
         if path == "/":
-            return self._list("Jobs", self._store.all())
+            return 200, self._list("Jobs", self._store.all())
         if found := _PROJECT.fullmatch(path):
             project = self._projects.canonical(Location(found[1], "")).project
             jobs = [job for job in self._store.all() if job.location.project == project]
-            return self._list(f"Jobs of project {project}", jobs)
+            return 200, self._list(f"Jobs of project {project}", jobs)
         if found := _JOB.fullmatch(path):
             location = self._projects.canonical(Location(found[1], found[2]))
             job = self._store.get(JobName(location, found[3]))
             if job is None:
-                return _page("No such job", f"<p>There is no job <code>{escape(path[1:])}</code>.</p>")
-            return self._job(job)
+                text = f"<p>There is no job <code>{escape(path[1:])}</code>.</p>"
+                return 404, _page("No such job", text)
+            return 200, self._job(job)
         return None
 
     def _list(self, title: str, jobs: list[Job]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import descriptor, json_format
+from google.rpc import error_details_pb2
 
 from airflow_vertex_training.emulator.api.errors import ApiError
 from airflow_vertex_training.emulator.api.services import (
@@ -37,6 +38,8 @@ _SYSTEM_PARAMETERS = frozenset(
     }
 )
 """What every API of Google's takes beside its own: https://cloud.google.com/apis/docs/system-parameters."""
+
+_PAYLOAD = "Invalid JSON payload received."
 
 
 @dataclass(frozen=True)
@@ -133,24 +136,39 @@ def _read_body(message: Message, place: str, body: bytes) -> None:
     try:
         values = json.loads(body or b"{}")
         if not isinstance(values, dict):
-            raise _invalid("Root element must be a message.")
+            raise _invalid(f"{_PAYLOAD} Root element must be a message.")
         json_format.ParseDict(values, message)
     except json_format.ParseError as error:
-        raise _invalid(_words(str(error), "" if place == "*" else place)) from error
+        raise _parse_error(str(error), "" if place == "*" else place) from error
     except (RecursionError, ValueError) as error:
-        raise _invalid(f"The body is no JSON: {error}") from error
+        raise _invalid(f"{_PAYLOAD} The body is no JSON: {error}") from error
     # A JSON object that is there is set, also when it is empty.
     message.SetInParent()
 
 
-def _words(text: str, place: str) -> str:
-    """Put an error of the JSON parser's in Google's words."""
+def _parse_error(text: str, place: str) -> ApiError:
+    """Put an error of the JSON parser's in Google's words, and name the field as the API does.
+
+    The parser says `Failed to parse jobSpec field: ` for each field on its way, what is wrong, and often
+    ` at CustomJob.jobSpec`, where `CustomJob` is the body.
+    """
     unknown = re.search(r'has no field named "([^"]+)"(?: at "([^"]*)")?', text)
-    if unknown is None:
-        return text
-    inner = unknown[2].partition(".")[2] if unknown[2] else ""
+    if unknown is not None:
+        inner = unknown[2].partition(".")[2] if unknown[2] else ""
+        where = ".".join(filter(None, (place, _snake(inner))))
+        at = f" at {where!r}" if where else ""
+        return _invalid(f'{_PAYLOAD} Unknown name "{unknown[1]}"{at}: Cannot find field.', where)
+    names, problem = [], text.rstrip(".")
+    while found := re.match(r"Failed to parse (\w+) field: ", problem):
+        names.append(found[1])
+        problem = problem[found.end() :]
+    inner = ".".join(names)
+    if found := re.search(r' at "?\w+(?:\.([^"\s]+))?"?$', problem):
+        problem = problem[: found.start()].rstrip(".")
+        if found[1] and found[1].count(".") >= inner.count("."):
+            inner = found[1]  # it has the indexes, too
     where = ".".join(filter(None, (place, _snake(inner))))
-    return f'Unknown name "{unknown[1]}"{f" at {where!r}" if where else ""}: Cannot find field.'
+    return _invalid(f"Invalid value at {where!r}: {problem}.", where)
 
 
 def _read_parameter(message: Message, name: str, text: str) -> None:
@@ -159,11 +177,11 @@ def _read_parameter(message: Message, name: str, text: str) -> None:
     )
     if field is None:
         problem = f'Unknown name "{name}": Cannot bind query parameter. Field {name!r} could not be found'
-        raise _invalid(f"{problem} in request message.")
+        raise _invalid(f"{_PAYLOAD} {problem} in request message.")
     try:
         _set(message, field, text)
     except (AttributeError, TypeError, ValueError) as error:
-        raise _invalid(f"Invalid value at {field.name!r}, {json.dumps(text)}") from error
+        raise _invalid(f"Invalid value at {field.name!r}, {json.dumps(text)}", field.name) from error
 
 
 def _set(message: Message, field: Any, text: str) -> None:
@@ -180,5 +198,9 @@ def _snake(text: str) -> str:
     return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", text)
 
 
-def _invalid(text: str) -> ApiError:
-    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, f"Invalid JSON payload received. {text}")
+def _invalid(text: str, field: str = "") -> ApiError:
+    details = []
+    if field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, text, details)

@@ -28,7 +28,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Image", "Images"]
 
@@ -168,18 +168,30 @@ def _settings(folder: Path) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in _KEYS:
             raise ValueError(f"{file}: unknown key {key!r}; there are {', '.join(_KEYS)}")
-        if key == "environment":
-            texts: Any = [*value.values()] if isinstance(value, dict) else None
-        else:
-            texts = value if key in ("entrypoint", "command") else [value]
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            kind = {
-                "entrypoint": "a list of texts",
-                "command": "a list of texts",
-                "environment": "a table of texts",
-            }
-            raise ValueError(f"{file}: {key} must be {kind.get(key, 'a text')}, got {value!r}")
+        kind, is_right = _KINDS.get(key, _TEXT)
+        if not is_right(value):
+            raise ValueError(f"{file}: {key} must be {kind}, got {value!r}")
     return settings
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_environment(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(name and "=" not in name for name in value)
+        and all(isinstance(text, str) for text in value.values())
+    )
+
+
+_TEXT = ("a text", lambda value: isinstance(value, str))
+_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "entrypoint": ("a list of texts", _is_texts),
+    "command": ("a list of texts", _is_texts),
+    "environment": ("a table of texts, with no '=' in their names", _is_environment),
+}
 
 
 def _interpreter(path: Path, said_in: str) -> Path:

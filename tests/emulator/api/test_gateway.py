@@ -102,6 +102,20 @@ def test_numbers_for_enums_on_request(http, jobs_path, body):
     assert isinstance(http.get(f"/v1/{name}", params={"$alt": "json;enum-encoding=int"}).json()["state"], int)
 
 
+POOLS = "job_spec.worker_pool_specs"
+WRONG_VALUES = [
+    ({"displayName": 5}, "display_name': expected string"),
+    ({"labels": {"a": 1}}, "labels': expected string"),
+    ({"labels": ["a"]}, "labels': Map field labels must be in a dict"),
+    ({"jobSpec": {"scheduling": {"timeout": "1h"}}}, "job_spec.scheduling.timeout': Duration must end with"),
+    ({"jobSpec": {"scheduling": {"strategy": "CHEAP"}}}, "job_spec.scheduling.strategy': Invalid enum value"),
+    ({"jobSpec": {"enableWebAccess": "true"}}, "job_spec.enable_web_access': Expected true or false"),
+    ({"jobSpec": {"workerPoolSpecs": [{"replicaCount": 1.5}]}}, f"{POOLS}[0].replica_count': Couldn't parse"),
+    ({"jobSpec": {"workerPoolSpecs": [{"replicaCount": "x"}]}}, f"{POOLS}.replica_count': invalid literal"),
+    ({"jobSpec": {"workerPoolSpecs": {}}}, f"{POOLS}': repeated field workerPoolSpecs must be in []"),
+    ({"jobSpec": {"workerPoolSpecs": [{"containerSpec": {}, "pythonPackageSpec": {}}]}}, f"{POOLS}[0]': "),
+]
+
 ERRORS = [
     ("GET", "", {"params": {"foo": "1"}}, 400, "INVALID_ARGUMENT", 'Unknown name "foo": Cannot bind query'),
     ("GET", "", {"params": {"pageSize": "many"}}, 400, "INVALID_ARGUMENT", "Invalid value at 'page_size'"),
@@ -119,7 +133,10 @@ ERRORS = [
         *("POST", "", {"json": {"jobSpec": {"workerPoolSpecs": [{"machine": 1}]}}}, 400, "INVALID_ARGUMENT"),
         "Unknown name \"machine\" at 'custom_job.job_spec.worker_pool_specs[0]': Cannot find field.",
     ),
-    ("POST", "", {"json": {"displayName": 5}}, 400, "INVALID_ARGUMENT", "Failed to parse displayName"),
+    *(
+        ("POST", "", {"json": json_}, 400, "INVALID_ARGUMENT", f"Invalid value at 'custom_job.{text}")
+        for json_, text in WRONG_VALUES
+    ),
     ("POST", "", {"json": {}}, 400, "INVALID_ARGUMENT", "List of found errors:"),
     ("PUT", "", {}, 501, "UNIMPLEMENTED", "The Vertex AI emulator lacks PUT /v1/projects/"),
 ]
@@ -132,6 +149,9 @@ def test_errors_in_googles_shape(http, jobs_path, verb, path, request_, status, 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["status"]) == (status, status, code)
     assert text in error["message"]
+    if named := re.search(r" at '(.*?)'", error["message"]):
+        (violation,) = error["details"][0]["fieldViolations"]
+        assert violation == {"field": named[1], "description": error["message"]}
 
 
 def test_error_details_are_there(http, emulator, project, jobs_path):
@@ -317,7 +337,8 @@ def test_the_page_shows_jobs_and_logs(http, emulator, jobs_path, body):
         assert text in answer.text
     assert "s3cret" not in answer.text
     assert "\x1b" not in answer.text
-    assert "There is no job" in http.get(f"/{name}0").text
+    missing = http.get(f"/{name}0")
+    assert (missing.status_code, "There is no job" in missing.text) == (404, True)
 
 
 @pytest.fixture

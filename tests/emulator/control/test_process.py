@@ -17,6 +17,7 @@ from google.api_core import exceptions
 
 from airflow_vertex_training.emulator.config import EmulatorConfig, check_host
 from airflow_vertex_training.emulator.control.process import launch
+from airflow_vertex_training.emulator.server import Emulator
 
 PARENT = "projects/p/locations/us-central1"
 
@@ -66,6 +67,8 @@ def test_other_hosts_are_refused(host: str):
         ({"max_log_lines": 0}, "max_log_lines: must be at least 1, got 0"),
         ({"storage": Path(__file__)}, "storage: must be a folder, got the file"),
         ({"queue_seconds": -1.0}, "queue_seconds: must be 0 or more seconds"),
+        ({"error_delay_seconds": float("nan")}, "error_delay_seconds: must be 0 or more seconds"),
+        ({"project_numbers": {"p": "x"}}, "project_numbers['p']: must be digits, got 'x'"),
         ({"images": {"x": Path("/nowhere")}}, "images['x']: must be an existing folder, got '/nowhere'"),
     ],
     ids=lambda value: str(value)[:30],
@@ -74,6 +77,65 @@ def test_settings_that_can_not_be(settings: dict[str, Any], problem: str):
     """A wrong setting is told in a sentence at the start, not when it is first used."""
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
         EmulatorConfig(**settings)
+
+
+NO_PEM = str(Path(__file__))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"storage": Path("/proc/x")}, "storage: must be a folder that can be written, /proc/x: "),
+        ({"storage": Path("/proc")}, "storage: must be a folder that can be written, /proc: "),
+        (
+            {"tls_cert": NO_PEM, "tls_key": NO_PEM},
+            f"tls_cert and tls_key: must be PEM files of a certificate and its key, {NO_PEM} and {NO_PEM}: ",
+        ),
+        (
+            {"tls_cert": Path("/nowhere"), "tls_key": Path("/nowhere")},
+            "tls_cert and tls_key: must be PEM files of a certificate and its key, /nowhere and /nowhere: ",
+        ),
+        ({"pythons": {"x": Path("/nowhere")}}, "--python x: /nowhere does not exist"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_a_setting_names_can_not_be_used(settings: dict[str, Any], problem: str):
+    """What can't be used is told when the emulator starts, by the setting's name, not in each job's error."""
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
+        Emulator(EmulatorConfig(**settings))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ("--image", "x=a=b", "--image", "y=z"),
+            "images['x']: must be an existing folder, got 'HERE/a=b'",
+        ),
+        (("--image", "x=a", "--image", "x=b"), "--image: x is given twice, as a and b: leave one out"),
+        (("--python", "x=a", "--python", "x=b"), "--python: x is given twice, as a and b"),
+        (("--submissions-per-minute", "-1"), "submissions: must be 0 or more requests, got -1"),
+        (("--examples", __file__), f"examples: must be a folder that can be written, {__file__}: "),
+        (
+            ("--projects", " , "),
+            "argument --projects: must be project ids with commas between them, got ' , '",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_wrong_argument_is_told_by_its_name(tmp_path, arguments, problem):
+    """A wrong argument ends the start with status 2 and one sentence about it."""
+    command = [sys.executable, "-m", "airflow_vertex_training.emulator", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1].partition("error: ")[2].replace(str(tmp_path), "HERE")
+    assert said.startswith(problem)
+
+
+def test_projects_are_taken_without_the_blanks_around_them(connect):
+    """`--projects "p, q"` permits both."""
+    with launch("--projects", "p, q") as emulator:
+        assert not list(connect(emulator.address).list_custom_jobs(parent=PARENT.replace("/p/", "/q/")))
 
 
 def test_command_line_refuses_other_hosts():

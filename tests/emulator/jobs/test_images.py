@@ -143,6 +143,8 @@ def test_program_that_is_not_there_is_named(strict, connect, make_job, image):
         ("command = [1]", "command must be a list of texts"),
         ("entry_point = []", "unknown key 'entry_point'; there are entrypoint, command"),
         ("environment = {A = 1}", "environment must be a table of texts"),
+        ("environment = {'A=B' = 'x'}", "environment must be a table of texts, with no '=' in their names"),
+        ("python = 1", "python must be a text, got 1"),
         (
             "python = 'nowhere'",
             "nowhere does not exist; name an interpreter or a virtual environment's folder",
