@@ -120,8 +120,10 @@ SAID = (
             "counts as many processes as the worker pools have, and run it with NCCL_DEBUG=INFO."
         ),
         (
-            r"\bDist(?:Backend|Network|Store)Error\b|collective operation timeout|NCCL (?:error|timeout)"
-            r"|NCCL communicator was aborted"
+            # Not what is wrong in the replica itself: two processes on a GPU, or CUDA's own errors.
+            r"^(?!.*(?:invalid (?:usage|argument)|unhandled cuda error)).*"
+            r"(?:\bDist(?:Backend|Network|Store)Error\b|collective operation timeout|NCCL (?:error|timeout)"
+            r"|NCCL communicator was aborted)"
         ),
         (
             f"{_FRAMES}torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1691, "
@@ -132,10 +134,13 @@ SAID = (
     _said(
         "{replica} has credentials whose scopes are too narrow",
         (
-            "The job runs as Vertex AI's own account (Custom Code Service Agent), whose credentials do not "
-            "cover all of Google Cloud, whatever its roles."
+            "Without 'service_account' a job runs as Vertex AI's own account (Custom Code Service Agent), "
+            "whose credentials do not cover all of Google Cloud, whatever its roles."
         ),
-        "set the argument 'service_account' to an account of yours, with the roles that the program needs.",
+        (
+            "set the argument 'service_account' to an account of yours, with the roles that the program "
+            "needs. What is not Google Cloud, such as Google Drive, wants its own scope in the program."
+        ),
         r"insufficient authentication scopes|ACCESS_TOKEN_SCOPE_INSUFFICIENT",
         (
             f"{_FRAMES}google.api_core.exceptions.PermissionDenied: 403 Request had insufficient "

@@ -229,7 +229,14 @@ PROGRAMS = [
     ("[Rank 0] Watchdog caught collective operation timeout", "JobFailedError", "lost the other"),
     ("DistStoreError: Timed out after 901 seconds waiting for clients.", "JobFailedError", "lost the other"),
     ("exec user process caused: exec format error", "JobImageError", "can't start"),
+    ("DistBackendError: NCCL error in: x.cpp:1, remote process exited", "JobFailedError", "lost the other"),
     # What only looks like one of them.
+    ("DistBackendError: NCCL error in: x.cpp:1, invalid usage", "JobFailedError", "exited with status 1"),
+    (
+        "DistBackendError: NCCL error in: x.cpp:1, unhandled cuda error",
+        "JobFailedError",
+        "exited with status 1",
+    ),
     ("OSError: [Errno 8] Exec format error: './tool'", "JobFailedError", "exited with status 1"),
     ("ImportError: cannot allocate memory in static TLS block", "JobFailedError", "exited with status 1"),
     (
