@@ -30,7 +30,7 @@ class Asker(Enum):
     OPERATOR_KILLED = "the task was killed"
     OPERATOR_TIMED_OUT = "the execution_timeout is over"
     DAG_TEST_INTERRUPTED = "airflow dags test was interrupted"
-    DEFERRAL_TIMED_OUT = "the deferral timed out"
+    DEFERRAL_TIMED_OUT = "the execution_timeout is over, and the task was deferred"
     TRIGGER_CRASHED = "the trigger crashed"
     TRIGGER_KILLED = "the trigger was cancelled"
     WAIT_GIVEN_UP = "the wait for the job was given up"

@@ -320,12 +320,14 @@ class VertexCustomTrainingOperator(VertexJobOperator):
 
     def _request_for_the_tab(self, context: Context) -> Any:
         """Return the request for Airflow's Rendered Templates tab."""
-        from airflow_vertex_training.operators import previewing
+        from airflow_vertex_training.operators import masking, previewing
 
         reader = Reader()
         try:
             job, whole = self._foreseen(context, self.hook.layer(reader), reader)
-            return previewing.preview(job, whole, reader.is_open, by_client=False).request
+            return masking.masked_values(
+                previewing.preview(job, whole, reader.is_open, by_client=False).request
+            )
         except Exception as error:  # noqa: BLE001 - if it is wrong, execute says so; here it would be too early
             return f"not known: {error}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["masked_command", "masked_variables"]
+__all__ = ["masked_command", "masked_values", "masked_variables"]
 
 # A whole program may stand in a command: python -c PROGRAM.
 _MOST_CHARACTERS = 1_000
@@ -24,6 +24,21 @@ def masked_variables(custom_job: dict[str, Any]) -> dict[str, Any]:
                 if isinstance(variable, dict) and isinstance(variable.get("value"), str):
                     variable["value"] = _masked(variable["value"], str(variable.get("name")))
     return custom_job
+
+
+def masked_values(data: Any) -> Any:
+    """Return data with each value masked that Airflow masks in this process, however deep it lies.
+
+    Airflow itself looks five levels deep, and a container's arguments lie deeper in a request.
+
+    Args:
+        data: JSON.
+    """
+    if isinstance(data, dict):
+        return {name: masked_values(each) for name, each in data.items()}
+    if isinstance(data, list):
+        return [masked_values(each) for each in data]
+    return _masked(data, "") if isinstance(data, str) else data
 
 
 def masked_command(words: Iterable[str]) -> str:

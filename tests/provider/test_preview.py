@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from airflow.sdk import DAG, task
+from airflow.sdk.log import mask_secret
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
@@ -298,6 +299,20 @@ def shown_in_the_tab(operator: Any, **changes: Any) -> Any:
     ti = task_instance(operator, **changes)
     run_task(operator, ti)
     return _serialize_rendered_fields(ti.task)["custom_job_request"]
+
+
+def test_the_rendered_templates_tab_masks_what_airflow_knows_as_secret(on_emulator, supervisor):
+    """A password that a template has looked up is shown nowhere in the request, however deep it lies."""
+    mask_secret("geheim-12345")
+    program = {
+        "command": ["echo", "geheim-12345"],
+        "args": ["--key=geheim-12345"],
+        "env": {"X": "geheim-12345"},
+    }
+    package = {"package_uris": ["gs://acme/a.tar.gz"], "python_module": "a", "args": ["geheim-12345"]}
+    shown = shown_in_the_tab(make(command=None, worker_pools=[program, package]))
+    assert "geheim" not in json.dumps(shown)
+    assert json.dumps(shown).count("***") == 4
 
 
 @pytest.mark.parametrize("mapped", [False, True])
