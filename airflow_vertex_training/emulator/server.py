@@ -77,6 +77,7 @@ class Emulator:
         http_address: URL of the JSON API and of the emulator's page; empty with a Unix domain socket.
         control_address: As `address`, of the control service; empty if none is served.
         storage: The folder where buckets lie.
+        services: The methods that it serves, by name of the service and of the method.
     """
 
     def __init__(
@@ -110,8 +111,8 @@ class Emulator:
             self.store, self.log, self._runner, self.faults, self.projects, terminal, config
         )
         self.lifecycle.page = lambda name: f"{self.http_address}/{name}" if self.http_address else ""
-        self._services = self._make_services()
-        self._gateway = Gateway(self._services, Page(self.store, self.log, self.projects))
+        self.services = self._make_services()
+        self._gateway = Gateway(self.services, Page(self.store, self.log, self.projects))
         self._server: grpc.aio.Server | None = None
         self._control_server: grpc.aio.Server | None = None
         self._endpoint = _endpoint(config)
@@ -154,7 +155,7 @@ class Emulator:
         """
         if self._server is not None:
             return
-        server = _server(ApiHandler(self._services))
+        server = _server(ApiHandler(self.services))
         if isinstance(self._endpoint, Port):
             await self._bind_both(self._endpoint, server)
         else:

@@ -118,8 +118,18 @@ async def test_kept_state_is_its_owners_alone(make_job, tmp_path):
     async with Emulator(EmulatorConfig(state_file=file)) as emulator:
         emulator.lifecycle.create(REGION, [type(make_job()).pb(make_job("true"))])
         kept = sorted(tmp_path.iterdir())
-        assert [each.name for each in kept] == ["state.sqlite", "state.sqlite-shm", "state.sqlite-wal"]
+        assert [each.name for each in kept] == ["state.sqlite", "state.sqlite-wal"]
         assert {_mode(each) for each in kept} == {0o600}
+
+
+async def test_state_belongs_to_one_emulator(tmp_path):
+    """A second emulator with the same state file is refused: it would run the first one's jobs again."""
+    file = tmp_path / "state.sqlite"
+    async with Emulator(EmulatorConfig(state_file=file)):
+        with pytest.raises(ValueError, match=r"^state_file: another emulator uses .*state\.sqlite: end that"):
+            Emulator(EmulatorConfig(state_file=file))
+    async with Emulator(EmulatorConfig(state_file=file)):
+        pass
 
 
 def test_state_of_another_version_is_refused(tmp_path):

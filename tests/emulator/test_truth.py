@@ -68,7 +68,7 @@ def test_every_field_of_a_request_has_a_row():
 async def test_every_method_that_is_served_has_a_row():
     """The table of methods names those that the emulator serves, and no other."""
     async with Emulator() as emulator:
-        services = emulator._services.items()
+        services = emulator.services.items()
         served = [f"{service}/{name}" for service, methods in services for name in methods]
     assert sorted(row.name for row in METHODS if row.standing != REFUSED) == sorted(served)
 

@@ -70,7 +70,11 @@ class ControlServicer:
 
     async def add_fault(self, fault: Mapping[str, Any]) -> str:
         """Put a fault in force; return its id."""
-        return self._emulator.faults.add(Fault.from_dict(fault))
+        made = Fault.from_dict(fault)
+        known = sorted(method for methods in self._emulator.services.values() for method in methods)
+        if made.method not in ("*", *known):
+            raise ValueError(f"method: must be * or one of {', '.join(known)}, got {made.method!r}")
+        return self._emulator.faults.add(made)
 
     async def clear_faults(self, project: str) -> None:
         """Take a project's faults out of force, and release what they hold."""
@@ -108,6 +112,9 @@ class ControlServicer:
 
     async def wait_job(self, name: str, states: Sequence[str]) -> dict[str, Any]:
         """Wait until a job is, or has been, in one of these states."""
+        unknown = [state for state in states if state not in JobState.__members__]
+        if isinstance(states, str) or unknown:
+            raise ValueError(f"states: must be a list of names such as JOB_STATE_RUNNING, got {states!r}")
         wanted = {int(JobState[state]) for state in states}
         job = self._job(name)
         while not any(state in wanted for state, _ in job.history):

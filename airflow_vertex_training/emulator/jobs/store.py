@@ -66,12 +66,15 @@ def open_database(path: Path | None) -> sqlite3.Connection:
         path: The file; None takes a database in memory.
 
     Raises:
-        ValueError: The file can't be opened, is no SQLite database, or another version has written it.
+        ValueError: The file can't be opened, is no SQLite database, another emulator uses it, or another
+            version has written it.
     """
     try:
         if path is not None:
             _keep_private(path)
         database = sqlite3.connect(path or ":memory:", isolation_level=None)
+        # Two emulators would both run the jobs in it.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
         # Every statement commits by itself. That outlives a killed process, which is what is promised; to
         # outlive a machine that loses power would cost an fsync a statement.
         database.execute("PRAGMA journal_mode = WAL")
@@ -82,9 +85,11 @@ def open_database(path: Path | None) -> sqlite3.Connection:
             database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         (version,) = database.execute("PRAGMA user_version").fetchone()
     except (sqlite3.Error, OSError) as error:
-        raise ValueError(
-            f"state_file: must be an SQLite file that can be written, {path}: {error}"
-        ) from error
+        if "locked" in str(error):
+            problem = f"another emulator uses {path}: end that one, or take another file"
+        else:
+            problem = f"must be an SQLite file that can be written, {path}: {error}"
+        raise ValueError(f"state_file: {problem}") from error
     if version != _SCHEMA_VERSION:
         database.close()
         raise ValueError(f"state_file: {path} is of another version of the emulator: remove it")
@@ -94,10 +99,10 @@ def open_database(path: Path | None) -> sqlite3.Connection:
 def _keep_private(path: Path) -> None:
     """Make the file its owner's alone: it holds env values, which may be secrets.
 
-    SQLite gives the files that it makes beside it, `-wal` and `-shm`, the same permissions.
+    SQLite gives the file that it makes beside it, `-wal`, the same permissions.
     """
     path.touch(mode=0o600)
-    for end in ("", "-wal", "-shm"):
+    for end in ("", "-wal"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).chmod(0o600)
 

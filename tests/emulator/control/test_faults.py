@@ -199,6 +199,15 @@ def test_wrong_fault_is_refused(settings, message):
         Fault.from_dict({"project": "p", **settings})
 
 
+def test_name_that_the_emulator_does_not_know_is_refused(emulator, project):
+    """A fault of an unknown method and a wait for an unknown state never come true, so they are refused."""
+    with pytest.raises(grpc.RpcError, match=r"must be \* or one of CancelCustomJob, .* got 'CreateJob'"):
+        emulator.control.add_fault(project, "error", method="CreateJob")
+    for states in (["RUNNING"], "JOB_STATE_RUNNING"):
+        with pytest.raises(grpc.RpcError, match="states: must be a list of names such as JOB_STATE_RUNNING"):
+            emulator.control.wait_job("projects/p/locations/us-central1/customJobs/1", states)
+
+
 def test_jobs_error_can_come_after_its_end(client, emulator, project, parent, make_job):
     """A `late_error` job is FAILED without an error until it is released; then the error is an update."""
     fault = emulator.control.add_fault(project, "late_error", seconds=600)
