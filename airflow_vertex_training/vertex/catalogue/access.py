@@ -181,6 +181,7 @@ ACCESS = (
         codes=("PERMISSION_DENIED", "INVALID_ARGUMENT", "NOT_FOUND"),
         pattern=(
             r"permission denied on resource project (?P<project>[^\n]+)|invalid resource project"
+            r"|project\W+(?:projects/)?(?P<project_>[\w:.-]{1,60})\W+(?:not found or|has been) deleted"
             r"|invalid resource field value"
         ),
         reasons=("CONSUMER_INVALID", "RESOURCE_PROJECT_INVALID"),

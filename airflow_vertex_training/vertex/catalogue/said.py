@@ -79,7 +79,7 @@ SAID = (
         ),
         (
             r"insufficient shared memory|\bBus error\b|No space left on device: '?/dev/shm"
-            r"|unable to write to file </torch_"
+            r"|unable to write to file </torch_|terminated with signal SIGBUS"
         ),
         (
             f"{_FRAMES}RuntimeError: DataLoader worker (pid 42) is killed by signal: Bus error. It is "
@@ -94,7 +94,8 @@ SAID = (
         (
             # NumPy's is ``_ArrayMemoryError``. "In static TLS block" is about a library, not about memory.
             r"\b_?(?:Array)?MemoryError\b|std::bad_alloc|java\.lang\.OutOfMemoryError|can't allocate memory"
-            r"|Cannot allocate memory(?! in static)|killed by signal: Killed"
+            r"|Cannot allocate memory(?! in static)|killed by signal: Killed|terminated with signal SIGKILL"
+            r"|\bray\.exceptions\.OutOfMemoryError"
             r"|OOM when allocating .*allocator (?:cpu|mklcpu)"
         ),
         f"{_FRAMES}MemoryError: Unable to allocate 7.28 TiB for an array",

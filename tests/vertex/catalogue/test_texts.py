@@ -26,6 +26,12 @@ API_IS_OFF = (
 )
 
 CALLS = [
+    (
+        "PERMISSION_DENIED",
+        "Project 'projects/acme' not found or deleted.",
+        "ProjectNotFoundError",
+        "There is no project acme",
+    ),
     ("FAILED_PRECONDITION", f"{RESOURCE} is not in RUNNING state.", "InvalidRequestError", "The persistent"),
     (
         "INVALID_ARGUMENT",
@@ -200,6 +206,13 @@ XLA = "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED:"
 
 # What the program said last, the class, and how the title goes on after the replica's name.
 PROGRAMS = [
+    (
+        "ProcessExitedException: process 0 terminated with signal SIGBUS",
+        "JobFailedError",
+        "ran out of shared",
+    ),
+    ("ProcessExitedException: process 0 terminated with signal SIGKILL", "OutOfMemoryError", "wanted more"),
+    ("ray.exceptions.OutOfMemoryError: Task was killed", "OutOfMemoryError", "wanted more memory"),
     ("RuntimeError: CUDA error: out of memory", "OutOfMemoryError", "ran out of accelerator"),
     ("RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "OutOfMemoryError", "ran out of accelerator"),
     (f"{XLA} Out of memory allocating 8 bytes", "OutOfMemoryError", "ran out of accelerator"),
