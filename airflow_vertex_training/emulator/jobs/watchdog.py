@@ -11,6 +11,7 @@ start and its line here. On Linux it also ends what has left its group.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -42,7 +43,7 @@ def kill_strays(folder: str) -> None:
 
 
 def watch(lines: Iterable[str], folder: str) -> None:
-    """Read lines until the input ends, then kill the groups that are left.
+    """Read lines until the input ends, then kill the groups that are left, and remove their folders.
 
     Args:
         lines: `+PGID` and `-PGID`.
@@ -59,6 +60,7 @@ def watch(lines: Iterable[str], folder: str) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     kill_strays(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -198,18 +198,25 @@ def test_life_of_a_process(connect, make_job, tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strays are found in /proc")
-def test_killed_emulator_leaves_no_stray(connect, make_job):
-    """Not even a process that has left its replica's group, as torchrun's workers do, outlives a SIGKILL."""
+def test_killed_emulator_leaves_nothing_behind(connect, make_job):
+    """No process outlives a SIGKILL, nor the replicas' folders.
+
+    Not even a process that has left its replica's group, as torchrun's workers do.
+    """
     script = (
-        "import subprocess, time; child = subprocess.Popen(['sleep', '600'], start_new_session=True); "
-        "print(child.pid, flush=True); time.sleep(600)"
+        "import os, subprocess, time; child = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        "print(child.pid, os.environ['HOME'], flush=True); time.sleep(600)"
     )
     with launch("--queue-seconds", "0", "--provision-seconds", "0") as emulator:
         client = connect(emulator.address)
         name = client.create_custom_job(parent=PARENT, custom_job=make_job("python", "-c", script)).name
-        child = int(emulator.control.wait_line(name))
+        child, home = emulator.control.wait_line(name).split()
         emulator.kill()
-    assert wait_gone(child)
+    assert wait_gone(int(child))
+    replicas = Path(home).parents[1]
+    deadline = time.monotonic() + 20
+    while replicas.exists():
+        assert time.monotonic() < deadline
 
 
 def test_emulator_ends_with_the_process_that_launched_it(tmp_path):
