@@ -390,7 +390,7 @@ def test_connection_with_fields_that_no_job_can_have(on_emulator, project, conne
         (
             "PERMISSION_DENIED",
             "Vertex AI API has not been used in project 1 before or it is disabled.",
-            "What to do: 'gcloud services enable aiplatform.googleapis.com --project 1'",
+            "'gcloud services enable aiplatform.googleapis.com --project 1'",
         ),
         (
             "PERMISSION_DENIED",
