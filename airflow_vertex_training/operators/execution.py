@@ -140,8 +140,11 @@ class VertexJobOperator(BaseOperator):
             raise
         return self._result(context, ended, said)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of the job that the trigger waited for, or raise what went wrong."""
+    def execute_complete(self, context: Context, event: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Return the result of the job that the trigger waited for, or raise what went wrong.
+
+        What another version of this package has left beside the event is ignored.
+        """
         job, error = wire.read_event(event)
         if not JobName.is_one(job.name):
             # A task that waits has said which job it waits for.
@@ -169,9 +172,19 @@ class VertexJobOperator(BaseOperator):
         )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the deferral; where it timed out or its trigger crashed, see to the job first."""
+        """Go on after the deferral; where it timed out or its trigger crashed, see to the job first.
+
+        A task that is cleared while it goes on is tried anew. Airflow hands the new try what the old one was
+        to go on with, and its start: ``clear_task_instances`` in
+        https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/models/taskinstance.py.
+        """
+        ti, kwargs = context["ti"], dict(next_kwargs or {})
+        if kwargs.pop(_TRY_ID, str(ti.id)) != str(ti.id):
+            self.log.info("The task was cleared after its job had ended: this try begins anew")
+            ti.start_date = datetime.now(tz=timezone.utc)
+            return self.execute(context)
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
+            return super().resume_execution(next_method, kwargs, context)
         except compat.TaskDeferralTimeout as error:
             self._end_deferred(context, Asker.DEFERRAL_TIMED_OUT, error)
             raise
@@ -251,7 +264,12 @@ class VertexJobOperator(BaseOperator):
             stream_logs=self.stream_logs,
             log_position=log_position,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=self._time_left(context))
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={_TRY_ID: str(context["ti"].id)},
+            timeout=self._time_left(context),
+        )
 
     def _time_left(self, context: Context) -> timedelta | None:
         """Return what is left of ``execution_timeout``, which Airflow does not enforce on a deferred task."""
@@ -296,6 +314,8 @@ class VertexJobOperator(BaseOperator):
         return report.result(job)
 
 
+# Which try deferred, in what Airflow keeps for the task to go on with.
+_TRY_ID = "try_id"
 # Airflow's scheduler fails a task that resumes within about five seconds of its deferral, before the task
 # could cancel its job.
 _SHORTEST_DEFERRAL = timedelta(seconds=10)

@@ -10,7 +10,7 @@ from tests.airflow_processes.fault_points import around, reach
 
 
 class Training(VertexCustomTrainingOperator):
-    """The operator itself; a test may stop it around the create call, and before the deferral."""
+    """The operator itself; a test may stop it around the create call, before the deferral, and after it."""
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Do as the operator does."""
@@ -23,6 +23,11 @@ class Training(VertexCustomTrainingOperator):
         """Defer, which a test may hold up."""
         reach("before deferral")
         return super().defer(**arguments)
+
+    def resume_execution(self, *arguments: Any, **named: Any) -> Any:
+        """Go on after the deferral, which a test may hold up."""
+        reach("resumption")
+        return super().resume_execution(*arguments, **named)
 
 
 def arguments(given: dict[str, Any]) -> dict[str, Any]:

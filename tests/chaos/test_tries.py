@@ -215,6 +215,18 @@ def test_a_clear_after_the_end_runs_a_new_job(
     assert training.states(task) == ["FAILED" if status else "SUCCEEDED"] * 2
 
 
+def test_a_clear_while_the_task_resumes_runs_a_new_job(
+    airflow: AirflowInstallation, training: Trainings
+) -> None:
+    """A task that is cleared between its job's end and its own trains again, whatever Airflow hands it."""
+    airflow.fault_points.arm("resumption")
+    task = training.start(command=["python", "-c", "print('trained')"])
+    airflow.fault_points.reached("resumption", timeout=90)
+    airflow.api.clear_task(task)
+    airflow.wait_for_task(task, "success", try_number=2, timeout=120)
+    assert training.states(task) == ["SUCCEEDED"] * 2
+
+
 def test_a_mapped_task_leaves_its_siblings_jobs_alone(
     airflow: AirflowInstallation, training: Trainings
 ) -> None:

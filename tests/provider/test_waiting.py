@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.log import mask_secret
 
 from airflow_vertex_training import compat
@@ -231,6 +232,31 @@ def test_execution_timeout_counts_from_the_tasks_start(on_emulator, supervisor):
     outcome = run_task(operator, ti)
 
     assert timedelta(minutes=59) < outcome.message.trigger_timeout <= timedelta(hours=1)
+
+
+def test_what_an_earlier_try_was_to_go_on_with_counts_for_nothing(on_emulator, project, supervisor):
+    """A try that is handed the event of the one before it trains again, and has all of its time for that."""
+    operator = make(program=FOREVER, execution_timeout=timedelta(hours=2))
+    event = event_for(NAME, "JOB_STATE_SUCCEEDED", "success")
+    an_hour_ago = datetime.now(tz=timezone.utc) - timedelta(hours=1)
+
+    with pytest.raises(TaskDeferred) as deferral:
+        resume(
+            operator,
+            "execute_complete",
+            {"event": event, "try_id": "another"},
+            try_number=2,
+            start_date=an_hour_ago,
+        )
+
+    assert deferral.value.trigger.job_name == only_job(on_emulator, project)["name"]
+    assert deferral.value.timeout > timedelta(minutes=119)
+
+
+def test_what_another_version_left_beside_the_event_is_ignored(supervisor):
+    """A task can go on with what a newer version of the package has stored."""
+    event = event_for(NAME, "JOB_STATE_SUCCEEDED", "success")
+    assert resume(make(), "execute_complete", {"event": event, "newer": 1})["name"] == NAME
 
 
 def test_a_deferral_lasts_long_enough_to_be_resumed(on_emulator, supervisor):
