@@ -6,7 +6,6 @@ https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deploym
 
 from __future__ import annotations
 
-import functools
 import logging
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "JobMeter", "Kind", "Metric", "job_tags", "measure_end"]
 
 logger = logging.getLogger(__name__)
+
+# The kinds of error of Airflow's backend that this process has told.
+_told: set[type[Exception]] = set()
 
 _TASK = ("dag_id", "task_id", "project", "region")
 _PLACE = ("project", "region")
@@ -53,7 +55,7 @@ class Metric:
     what: str
 
     def tell(self, value: Any, tags: dict[str, str]) -> None:
-        """Tell Airflow. No metric is worth a job: what goes wrong is logged, once a process.
+        """Tell Airflow. No metric is worth a job: what goes wrong is logged, once for each kind of error.
 
         Args:
             value: how many more for a counter, how many for a gauge, a ``timedelta`` for a timer.
@@ -67,7 +69,9 @@ class Metric:
             how = {Kind.COUNTER: stats.incr, Kind.GAUGE: stats.gauge, Kind.TIMER: stats.timing}[self.kind]
             how(self.name, value, tags={key: tags[key] for key in self.tags if key in tags})
         except Exception as error:  # noqa: BLE001 - whatever [metrics] configures
-            _say_what_is_wrong(repr(error))
+            if type(error) not in _told:
+                _told.add(type(error))
+                logger.warning("Metrics are missing: Airflow's backend for them failed. %r", error)
 
 
 SUBMITTED = Metric("vertex_training.submitted", Kind.COUNTER, _TASK, "A task created its job.")
@@ -194,11 +198,6 @@ class JobMeter(Meter):
     def got_lines(self, count: int) -> None:
         """Count lines."""
         LOG_LINES.tell(count, self._tags)
-
-
-@functools.cache
-def _say_what_is_wrong(error: str) -> None:
-    logger.warning("Metrics are missing: Airflow's backend for them failed. %s", error)
 
 
 def job_tags(job_name: str, ti: Any = None) -> dict[str, str]:
