@@ -29,9 +29,9 @@ DAG_FILE = textwrap.dedent("""
     PROGRAM = '''
     import pathlib, sys, time
     file = pathlib.Path(sys.argv[1])
-    print('epoch 1', flush=True)
+    print('epoch', 1, flush=True)
     while not file.exists(): time.sleep(0.05)
-    print('epoch 2', flush=True)
+    print('epoch', 2, flush=True)
     if file.read_text() == 'fail': raise ValueError('no data')
     '''
 

@@ -26,7 +26,7 @@ ACCESS = (
         codes=("INVALID_ARGUMENT", "PERMISSION_DENIED"),
         pattern=(
             r"permission to act as service.?account:?\s*(?P<account>\S+@\S+)?"
-            r"|serviceAccounts\.actAs\b(?:[^@]*?(?P<account_>[\w.-]+@[\w.-]+))?"
+            r"|(?:serviceAccounts\.|permission to )actAs\b(?:[^@]*?(?P<account_>[\w.-]+@[\w.-]+))?"
         ),
         samples=(
             (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,10 +59,12 @@ def test_terminal_that_stands_still_stops_nothing():
     while b"line 9999 " not in read:
         read += os.read(reader, 1_000_000)
     writer.write("goes on")
-    writer.close()
-    os.close(descriptor)
-    while chunk := os.read(reader, 1_000_000):
-        read += chunk
+    # What is waiting may be more than the pipe takes.
+    with ThreadPoolExecutor(1) as threads:
+        rest = threads.submit(lambda: b"".join(iter(lambda: os.read(reader, 1_000_000), b"")))
+        writer.close()
+        os.close(descriptor)
+    read += rest.result()
     os.close(reader)
     *lines, last = read.decode().splitlines()
     shown = [int(line.split()[1]) for line in lines if line.startswith("line ")]
