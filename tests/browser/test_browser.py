@@ -30,7 +30,7 @@ DAG_FILE = textwrap.dedent("""
     import pathlib, sys, time
     file = pathlib.Path(sys.argv[1])
     print('epoch', 1, flush=True)
-    while not file.exists(): time.sleep(0.05)
+    while not (file.exists() and file.read_text()): time.sleep(0.05)
     print('epoch', 2, flush=True)
     if file.read_text() == 'fail': raise ValueError('no data')
     '''
