@@ -104,9 +104,8 @@ class TaskReport:
         said = progress.summary(job, str(machines.get("machines", "")), int(machines.get("accelerators", 0)))
         self.operator.log.info("%s", said)
         metrics.measure_end(job, ti)
-        logs = links.VertexLogsLink().xcom_key
-        if address := links.addresses(job).get(logs):
-            ti.xcom_push(key=logs, value=address)
+        if address := links.log_address(job):
+            ti.xcom_push(key=links.VertexLogsLink().xcom_key, value=address)
 
     def result(self, job: JobSnapshot) -> dict[str, Any]:
         """Tell the outlets of a job that succeeded, and return the task's result."""
