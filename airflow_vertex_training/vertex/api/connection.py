@@ -70,7 +70,7 @@ def _keep_from_collector(_kind: str) -> None:
 
     A client library is some hundred thousand objects that live as long as the process. A full pass over them
     takes a tenth of a second, for which the event loop stands still. What else is there at that moment is
-    left out, too: it goes with its last reference, as most objects do.
+    left out, too: it goes with its last reference, as most objects do, and stays where it hangs in a cycle.
     """
     gc.freeze()
 
